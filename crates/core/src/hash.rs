@@ -1,0 +1,123 @@
+//! Hashing: the trait, the Argon2id that implements it, and the threads that run it.
+
+mod argon2id;
+mod params;
+mod pool;
+
+use std::{fmt::Debug, time::Duration};
+
+pub use argon2id::Argon2id;
+pub use params::{Argon2Params, Argon2ParamsError};
+pub use pool::{HashPool, HashPoolConfig};
+
+use crate::{error::BoxError, hash_string::HashString, random::RandomError, secret::Password};
+
+/// Makes and checks hash strings. Calls are expensive and block: [`HashPool`] runs them.
+pub trait PasswordHasher: Debug + Send + Sync + 'static {
+    /// Hashes with a fresh salt and the configured parameters.
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2Params, Argon2id, Password, PasswordHasher};
+    /// let hasher = Argon2id::new("m=8,t=1,p=1".parse::<Argon2Params>()?);
+    /// let password = Password::new("Secret-1234".to_owned())?;
+    /// assert_ne!(hasher.hash(&password)?.as_stored(), hasher.hash(&password)?.as_stored());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory or no randomness.
+    fn hash(&self, password: &Password) -> Result<HashString, HashError>;
+
+    /// Whether the password is the one behind `hash`, at the cost that `hash` asks for.
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2Params, Argon2id, Password, PasswordHasher};
+    /// let hasher = Argon2id::new("m=8,t=1,p=1".parse::<Argon2Params>()?);
+    /// let hash = hasher.hash(&Password::new("Secret-1234".to_owned())?)?;
+    /// assert!(hasher.verify(&Password::new("Secret-1234".to_owned())?, &hash)?);
+    /// assert!(!hasher.verify(&Password::new("secret-1234".to_owned())?, &hash)?);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory. An error is never a wrong password.
+    fn verify(&self, password: &Password, hash: &HashString) -> Result<bool, HashError>;
+
+    /// Whether `hash` should be made anew at the next chance. Never true where that would lower
+    /// its cost.
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2Params, Argon2id, Password, PasswordHasher};
+    /// let weak = Argon2id::new("m=8,t=1,p=1".parse::<Argon2Params>()?);
+    /// let strong = Argon2id::new("m=16,t=1,p=1".parse::<Argon2Params>()?);
+    /// let hash = weak.hash(&Password::new("Secret-1234".to_owned())?)?;
+    /// assert!(strong.needs_upgrade(&hash));
+    /// assert!(!weak.needs_upgrade(&strong.hash(&Password::new("Secret-1234".to_owned())?)?));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    fn needs_upgrade(&self, hash: &HashString) -> bool;
+
+    /// Algorithm and cost of new hashes, for logs and metrics: `argon2id,m=19456,t=2,p=1`.
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2id, PasswordHasher};
+    /// assert_eq!(Argon2id::default().suite(), "argon2id,m=19456,t=2,p=1");
+    /// ```
+    fn suite(&self) -> String;
+}
+
+/// What a run of the hash function is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HashKind {
+    /// A password is compared with a stored hash.
+    Compare,
+    /// Work that hides that there is nothing to compare with.
+    Dummy,
+    /// A new password is hashed.
+    Set,
+    /// A verified password is hashed anew at a higher cost.
+    Upgrade,
+}
+
+impl HashKind {
+    /// Every kind, so that counters can start at zero.
+    pub(crate) const ALL: [Self; 4] = [Self::Compare, Self::Dummy, Self::Set, Self::Upgrade];
+
+    /// The label in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compare => "compare",
+            Self::Dummy => "dummy",
+            Self::Set => "set",
+            Self::Upgrade => "upgrade",
+        }
+    }
+}
+
+/// Why a hash was not computed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HashError {
+    /// The hash function panicked or its thread is gone.
+    #[error("the hash function did not return")]
+    Died,
+    /// The memory that the parameters ask for is not to be had.
+    #[error("there is not enough memory for the hash")]
+    OutOfMemory,
+    /// More work is queued than may wait.
+    #[error("too much hashing is waiting")]
+    Overloaded {
+        /// How long the present backlog will take.
+        retry_after: Duration,
+    },
+    /// The random source failed.
+    #[error("there is no salt")]
+    Random(#[from] RandomError),
+    /// The hash function refused its input.
+    #[error("the hash function refused its input")]
+    Refused(#[source] BoxError),
+}

@@ -1,0 +1,259 @@
+//! The one mapping from [`Error`] to what goes over the wire.
+//!
+//! Ids and texts are ZITADEL's (contract section 2.2); those that begin with `PORTCULLIS-` are
+//! ours, for answers that ZITADEL does not have (section 11).
+
+use std::{borrow::Cow, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, ErrorKind},
+    policy::Violation,
+};
+
+/// A gRPC status code with its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the names are gRPC's own")]
+pub enum Code {
+    Aborted = 10,
+    DeadlineExceeded = 4,
+    FailedPrecondition = 9,
+    Internal = 13,
+    InvalidArgument = 3,
+    NotFound = 5,
+    PermissionDenied = 7,
+    ResourceExhausted = 8,
+    Unauthenticated = 16,
+    Unavailable = 14,
+    Unimplemented = 12,
+    Unknown = 2,
+}
+
+impl Code {
+    /// The number that gRPC and `google.rpc.Status` carry.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The HTTP status that grpc-gateway gives it (contract section 4).
+    ///
+    /// ```
+    /// use portcullis_core::Code;
+    /// assert_eq!(Code::FailedPrecondition.http_status(), 400);
+    /// assert_eq!(Code::ResourceExhausted.http_status(), 429);
+    /// ```
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::FailedPrecondition | Self::InvalidArgument => 400,
+            Self::Unauthenticated => 401,
+            Self::PermissionDenied => 403,
+            Self::NotFound => 404,
+            Self::Aborted => 409,
+            Self::ResourceExhausted => 429,
+            Self::Internal | Self::Unknown => 500,
+            Self::Unimplemented => 501,
+            Self::Unavailable => 503,
+            Self::DeadlineExceeded => 504,
+        }
+    }
+}
+
+/// A refusal as `google.rpc.Status` carries it: code, message, details.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ErrorStatus {
+    /// The gRPC code.
+    pub code: Code,
+    /// The text, ending in `(id)` where the error has an id.
+    pub message: Cow<'static, str>,
+    /// What clients key on, in the order in which it is sent.
+    pub details: Vec<Detail>,
+}
+
+/// One entry of [`ErrorStatus::details`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Detail {
+    /// `google.rpc.BadRequest`: every violation of the policy, in ZITADEL's order.
+    BadRequest(Vec<FieldViolation>),
+    /// `zitadel.v1.ErrorDetail`: the id that clients key on, and the text without it.
+    Error {
+        /// For example `COMMAND-G8dh3`.
+        id: Cow<'static, str>,
+        /// The text without the id.
+        message: Cow<'static, str>,
+    },
+    /// `google.rpc.RetryInfo`: when a retry makes sense.
+    RetryAfter(Duration),
+}
+
+/// One entry of [`Detail::BadRequest`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FieldViolation {
+    /// The field at fault; always `password` here.
+    pub field: Cow<'static, str>,
+    /// The id, for example `DOMAIN-HuJf6`.
+    pub reason: Cow<'static, str>,
+    /// The text.
+    pub description: Cow<'static, str>,
+}
+
+impl ErrorStatus {
+    /// A status without id and details, as gRPC itself produces it.
+    ///
+    /// ```
+    /// use portcullis_core::{Code, ErrorStatus};
+    /// let status = ErrorStatus::plain(Code::Unauthenticated, "auth header missing");
+    /// assert!(status.details.is_empty());
+    /// ```
+    #[must_use]
+    pub fn plain(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+        }
+    }
+
+    /// A ZITADEL error: the id stands in the message and in the first detail.
+    ///
+    /// ```
+    /// use portcullis_core::{Code, ErrorStatus};
+    /// let status = ErrorStatus::with_id(Code::Unauthenticated, "AUTH-toLo1", "invalid auth header");
+    /// assert_eq!(status.message, "invalid auth header (AUTH-toLo1)");
+    /// ```
+    #[must_use]
+    pub fn with_id(code: Code, id: &'static str, text: &'static str) -> Self {
+        Self {
+            code,
+            message: format!("{text} ({id})").into(),
+            details: vec![Detail::Error {
+                id: id.into(),
+                message: text.into(),
+            }],
+        }
+    }
+
+    /// How long the caller is asked to wait, if it is.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.details.iter().find_map(|detail| match detail {
+            Detail::RetryAfter(wait) => Some(*wait),
+            Detail::BadRequest(_) | Detail::Error { .. } => None,
+        })
+    }
+
+    fn and(mut self, detail: Detail) -> Self {
+        self.details.push(detail);
+        self
+    }
+}
+
+impl From<&Error> for ErrorStatus {
+    fn from(error: &Error) -> Self {
+        let (code, id, text) = match error.kind() {
+            ErrorKind::PolicyViolated(violations) => return policy_violated(violations.as_slice()),
+            ErrorKind::Overloaded { retry_after } => return overloaded(*retry_after),
+            ErrorKind::Bug | ErrorKind::Misuse => (
+                Code::Internal,
+                "PORTCULLIS-Int01",
+                "An internal error occurred",
+            ),
+            ErrorKind::Conflict => (
+                Code::Aborted,
+                "PORTCULLIS-Abrt1",
+                "User was changed at the same time",
+            ),
+            ErrorKind::DeadlineExceeded => (
+                Code::DeadlineExceeded,
+                "PORTCULLIS-Dead1",
+                "Deadline exceeded, the change may have been applied",
+            ),
+            ErrorKind::Hashing => (
+                Code::Internal,
+                "COMMAND-CahN2",
+                "An internal error occurred",
+            ),
+            ErrorKind::MembershipNotFound => {
+                (Code::NotFound, "AUTHZ-cdgFk", "membership not found")
+            }
+            ErrorKind::OperationReused => (
+                Code::InvalidArgument,
+                "PORTCULLIS-Oper2",
+                "Operation id belongs to another user or method",
+            ),
+            ErrorKind::OrganisationNotFound => (
+                Code::PermissionDenied,
+                "AUTH-Bs7Ds",
+                "Organisation doesn't exist",
+            ),
+            ErrorKind::OutcomeUnknown => (
+                Code::Unknown,
+                "PORTCULLIS-Unkn1",
+                "Outcome unknown, the change may have been applied",
+            ),
+            ErrorKind::PermissionDenied => (
+                Code::PermissionDenied,
+                "AUTH-5mWD2",
+                "No matching permissions found",
+            ),
+            ErrorKind::Unavailable => (
+                Code::Unavailable,
+                "PORTCULLIS-Unav1",
+                "Store is unavailable, nothing was changed",
+            ),
+            ErrorKind::UserNotFound => (
+                Code::FailedPrecondition,
+                "COMMAND-G8dh3",
+                "Password not found",
+            ),
+            ErrorKind::UserNotInitialised => (
+                Code::FailedPrecondition,
+                "COMMAND-M9dse",
+                "User is not yet initialized",
+            ),
+        };
+        Self::with_id(code, id, text)
+    }
+}
+
+/// The first violation speaks; all of them follow in one `BadRequest` (contract 11.6, 11.15).
+fn policy_violated(violations: &[Violation]) -> ErrorStatus {
+    let (id, text) = violations
+        .first()
+        .map_or(("", ""), |first| id_and_text(*first));
+    let all = violations.iter().map(|violation| {
+        let (id, text) = id_and_text(*violation);
+        FieldViolation {
+            field: "password".into(),
+            reason: id.into(),
+            description: text.into(),
+        }
+    });
+    ErrorStatus::with_id(Code::InvalidArgument, id, text).and(Detail::BadRequest(all.collect()))
+}
+
+fn overloaded(retry_after: Duration) -> ErrorStatus {
+    ErrorStatus::with_id(
+        Code::ResourceExhausted,
+        "PORTCULLIS-Load1",
+        "Too much work is waiting, nothing was changed",
+    )
+    .and(Detail::RetryAfter(retry_after))
+}
+
+/// Rows 15a to 15e of the contract's step table.
+const fn id_and_text(violation: Violation) -> (&'static str, &'static str) {
+    match violation {
+        Violation::MinLength => ("DOMAIN-HuJf6", "Password is too short"),
+        Violation::Lowercase => ("DOMAIN-co3Xw", "Password must contain lower case"),
+        Violation::Uppercase => ("DOMAIN-VoaRj", "Password must contain upper case"),
+        Violation::Number => ("DOMAIN-ZBv4H", "Password must contain number"),
+        Violation::Symbol => ("DOMAIN-ZDLwA", "Password must contain symbol"),
+    }
+}
