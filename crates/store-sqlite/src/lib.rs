@@ -1,1 +1,14 @@
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod config;
+mod error;
+mod migrate;
+mod mutation;
+mod queries;
+mod row;
+mod store;
+mod user;
+
+pub use config::SqliteConfig;
+pub use store::SqliteStore;

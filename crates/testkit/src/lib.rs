@@ -1,1 +1,27 @@
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a suite reports by panicking"
+)]
+
+mod build;
+mod cases;
+mod faults;
+mod fixture;
+mod history;
+mod list;
+mod race;
+mod suite;
+mod world;
+
+pub use faults::{Fault, FaultyStore, StoreMethod};
+pub use fixture::Fixture;
+pub use suite::{Case, cases};
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::suite::run;
+}

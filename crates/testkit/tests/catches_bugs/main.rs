@@ -1,0 +1,122 @@
+//! The suite fails for stores with one seeded bug each.
+
+mod buggy;
+
+use std::{
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use portcullis_core::{
+    Clock, ManualClock, MemoryStore, SystemClock, Timestamp, UserKey, UserStore,
+};
+use portcullis_testkit::{Case, Fixture, cases};
+
+use buggy::{Bug, Buggy};
+
+/// Chooses the bug by type, since a fixture is opened by type.
+trait Seed: Send + Sync + 'static {
+    const BUG: Bug;
+}
+
+struct Seeded<S> {
+    clock: Arc<ManualClock>,
+    memory: MemoryStore,
+    first: Arc<Buggy>,
+    seed: PhantomData<S>,
+}
+
+#[async_trait]
+impl<S: Seed> Fixture for Seeded<S> {
+    async fn open() -> Self {
+        let clock = Arc::new(ManualClock::at(SystemClock::new().now()));
+        let memory = MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+        Self {
+            first: Arc::new(Buggy::new(S::BUG, memory.clone(), Arc::clone(&clock))),
+            clock,
+            memory,
+            seed: PhantomData,
+        }
+    }
+
+    fn store(&self) -> Arc<dyn UserStore> {
+        Arc::clone(&self.first) as Arc<dyn UserStore>
+    }
+
+    async fn reopen(&self) -> Arc<dyn UserStore> {
+        Arc::new(self.first.second_handle())
+    }
+
+    async fn damage_hash(&self, key: &UserKey, text: &str) {
+        self.memory.damage_hash(key, text);
+    }
+
+    async fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    async fn set_back(&self, by: Duration) {
+        self.clock.set(self.clock.now() - by);
+    }
+}
+
+/// The names of the cases that a store with this bug fails.
+fn failed<S: Seed>() -> Vec<&'static str> {
+    let fails = |case: &&Case| catch_unwind(AssertUnwindSafe(|| case.run::<Seeded<S>>())).is_err();
+    cases().iter().filter(fails).map(Case::name).collect()
+}
+
+macro_rules! caught {
+    ($($test:ident: $bug:ident in $theme:literal,)+) => {$(
+        #[test]
+        fn $test() {
+            struct This;
+            impl Seed for This {
+                const BUG: Bug = Bug::$bug;
+            }
+            let failed = failed::<This>();
+            let caught = failed.iter().any(|name| name.starts_with($theme));
+            assert!(caught, "no case of {} fails, of all only {failed:?}", $theme);
+        }
+    )+};
+}
+
+caught! {
+    a_code_that_works_twice: CodeWorksTwice in "codes::",
+    a_commit_that_ignores_the_version: IgnoresVersion in "commit::",
+    a_create_that_is_an_upsert: Upserts in "create::",
+    a_cursor_of_anybody: TakesAnyCursor in "events::",
+    a_date_that_goes_back: DatesGoBack in "time::",
+    a_failure_that_moves_the_version: FailuresMoveVersion in "settle_attempt::",
+    a_handle_that_forgets_what_another_did: ForgetsOtherHandles in "commit_replays::",
+    a_lease_without_end: EndlessLeases in "take_attempt::",
+    a_limit_that_is_ignored: IgnoresLimit in "take_attempt::",
+    a_lookup_without_case: FoldsCase in "ids::",
+    a_lookup_without_organisation: IgnoresOrganisation in "load::",
+    a_page_that_skips_an_event: SkipsBetweenPages in "events::",
+    a_race_between_check_and_write: ChecksThenWrites in "races::",
+    a_replay_that_is_forgotten: ForgetsOperations in "commit_replays::",
+    a_right_answer_that_closes_all_permits: RightClosesAll in "settle_attempt::",
+    a_settlement_that_counts_twice: SettlesTwice in "settle_attempt::",
+    a_sham_for_all: OneSham in "shams::",
+    an_outbox_that_loses_events: LosesEvents in "settle_attempt::",
+    an_unreadable_hash_that_is_an_error: UnreadableIsError in "load::",
+    an_upgrade_without_condition: UpgradesAnything in "upgrade_hash::",
+}
+
+/// Without a bug the same wrapper passes, so it is the bugs that are caught.
+#[test]
+fn the_wrapper_alone_passes() {
+    struct Sound;
+    impl Seed for Sound {
+        const BUG: Bug = Bug::None;
+    }
+    assert_eq!(failed::<Sound>(), Vec::<&str>::new());
+}

@@ -1,0 +1,85 @@
+//! What surrounds every call: its operation id, and the headers of every response.
+
+use axum::{
+    extract::{Request as HttpRequest, State},
+    middleware::Next,
+    response::Response,
+};
+use chrono::Utc;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use portcullis_core::{Code, ErrorStatus, OperationId};
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::{
+    api::Shared,
+    status,
+    validate::{Named, OPERATION},
+};
+
+/// Names the call before anything else looks at it, so that every answer carries the name.
+pub(crate) async fn around(
+    State(shared): State<Shared>,
+    mut request: HttpRequest,
+    next: Next,
+) -> Response {
+    let Ok(fresh) = OperationId::random(&*shared.random) else {
+        return status::rest(&ErrorStatus::plain(
+            Code::Internal,
+            "An internal error occurred",
+        ));
+    };
+    let named = Named::from_headers(request.headers(), fresh);
+    request.extensions_mut().insert(named);
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&named.id().to_string()) {
+        headers.insert(HeaderName::from_static(OPERATION), id);
+    }
+    no_store(headers);
+    response
+}
+
+/// Contract section 1.3.
+fn no_store(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::PRAGMA, "no-cache"),
+        (HeaderName::from_static("x-robots-tag"), "none"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let now = Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(now) = HeaderValue::from_str(&now) {
+        headers.insert(header::EXPIRES, now);
+    }
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static(
+            "grpc-status,grpc-message,grpc-status-details-bin,retry-after,\
+             www-authenticate,x-portcullis-operation-id",
+        ),
+    );
+}
+
+/// Any origin (contract sections 1.4 and 11.11); preflights are answered here.
+pub(crate) fn cors() -> CorsLayer {
+    const ALLOWED: [&str; 13] = [
+        "origin",
+        "content-type",
+        "accept",
+        "accept-language",
+        "authorization",
+        "x-zitadel-orgid",
+        "x-user-agent",
+        "x-grpc-web",
+        "grpc-timeout",
+        "connect-protocol-version",
+        "connect-timeout-ms",
+        "grpc-metadata-x-zitadel-orgid",
+        OPERATION,
+    ];
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(ALLOWED.map(HeaderName::from_static))
+}

@@ -1,0 +1,270 @@
+//! gRPC, gRPC-Web and Connect: one dispatcher behind connectrpc's framing.
+
+use axum::{
+    body::Body,
+    extract::{Request as HttpRequest, State},
+    response::Response,
+};
+use buffa::MessageView;
+use bytes::Bytes;
+use connectrpc::{
+    CodecFormat, ConnectError, Dispatcher, EncodedResponse, MethodDescriptor, Payload, Protocol,
+    RequestContext,
+    dispatcher::{RequestStream, StreamingResult, UnaryResult},
+};
+use http::{HeaderMap, Method, header::CONTENT_TYPE};
+use http_body_util::BodyExt;
+use portcullis_core::{ErrorStatus, ObjectDetails};
+use tower::ServiceExt;
+use zeroize::Zeroizing;
+
+use crate::{
+    api::Shared,
+    body::{self, MAX_FRAMED, wiped_bytes},
+    call::{Call, Gate, TimeBudget},
+    command::{Endpoint, Malformed, Request, SERVICE},
+    details, json,
+    metrics::Transport,
+    rest, status,
+    validate::Named,
+    web_text,
+    wire::zitadel::management::v1,
+};
+
+/// Serves every path that is an RPC: its service is known, or its content type says so.
+pub(crate) async fn serve(State(shared): State<Shared>, request: HttpRequest) -> Response {
+    if web_text::is_text(request.headers()) {
+        return web_text::serve(&shared, request).await;
+    }
+    binary(&shared, request).await
+}
+
+/// Serves an RPC in any form but gRPC-Web's text.
+pub(crate) async fn binary(shared: &Shared, request: HttpRequest) -> Response {
+    if request.method() != Method::POST {
+        return rest::method_not_allowed().await;
+    }
+    let request = match with_wiped_body(shared, request).await {
+        Ok(request) => request,
+        Err(response) => return response,
+    };
+    let response = match shared.rpc.clone().oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    };
+    trailers_only(response).await
+}
+
+/// Reads the message of our own methods into memory that is wiped. Other services stream.
+async fn with_wiped_body(shared: &Shared, request: HttpRequest) -> Result<HttpRequest, Response> {
+    if !request
+        .uri()
+        .path()
+        .trim_start_matches('/')
+        .starts_with(SERVICE)
+    {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    let time = TimeBudget::from_now(shared.limits.deadline(None));
+    match body::read(&parts.headers, body, MAX_FRAMED, time).await {
+        Ok(body) => Ok(HttpRequest::from_parts(
+            parts,
+            Body::from(wiped_bytes(body)),
+        )),
+        Err(status) => {
+            let error = status::rpc(&status);
+            let response = error.into_http_response(&parts.headers).map(Body::new);
+            Err(trailers_only(response).await)
+        }
+    }
+}
+
+/// Moves a failed gRPC call's trailers into its headers.
+///
+/// connectrpc sends status and message in both and the details in the trailers alone. A client
+/// that finds a status in the headers reads on nowhere else, so the details would be lost.
+async fn trailers_only(response: Response) -> Response {
+    let failed = response.headers().contains_key("grpc-status");
+    if !failed || transport(response.headers()) != Some(Transport::Grpc) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let trailers = body
+        .collect()
+        .await
+        .ok()
+        .and_then(|body| body.trailers().cloned());
+    parts.headers.extend(trailers.unwrap_or_default());
+    Response::from_parts(parts, Body::empty())
+}
+
+/// Which of gRPC's two forms a content type names, if it names one.
+fn transport(headers: &HeaderMap) -> Option<Transport> {
+    let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let rest = content_type.strip_prefix("application/grpc")?;
+    Some(if rest.starts_with("-web") {
+        Transport::GrpcWeb
+    } else {
+        Transport::Grpc
+    })
+}
+
+/// The fallback: a gRPC client that asks for an unknown service wants a gRPC answer.
+pub(crate) async fn unknown(state: State<Shared>, request: HttpRequest) -> Response {
+    if transport(request.headers()).is_some() && request.method() == Method::POST {
+        serve(state, request).await
+    } else {
+        rest::not_found()
+    }
+}
+
+/// The password methods. It answers for every path, so it stands last in the chain.
+#[derive(Debug, Clone)]
+pub(crate) struct PasswordRpc(pub(crate) Gate);
+
+impl Dispatcher for PasswordRpc {
+    fn lookup(&self, _path: &str) -> Option<MethodDescriptor> {
+        Some(MethodDescriptor::unary(false))
+    }
+
+    fn call_unary(
+        &self,
+        path: &str,
+        context: RequestContext,
+        request: Payload,
+        format: CodecFormat,
+    ) -> UnaryResult {
+        let (gate, endpoint) = (self.0.clone(), Endpoint::from_path(path));
+        Box::pin(async move {
+            let endpoint = endpoint.ok_or_else(unimplemented)?;
+            let decoded = decode(endpoint, request, format);
+            let result = run(&gate, endpoint, &context, decoded).await;
+            let details = result.map_err(|status| status::rpc(&status))?;
+            encode(endpoint, &details, format)
+        })
+    }
+
+    fn call_server_streaming(
+        &self,
+        _path: &str,
+        _context: RequestContext,
+        _request: Bytes,
+        _format: CodecFormat,
+    ) -> StreamingResult {
+        Box::pin(async { Err(unimplemented()) })
+    }
+
+    fn call_client_streaming(
+        &self,
+        _path: &str,
+        _context: RequestContext,
+        _requests: RequestStream,
+        _format: CodecFormat,
+    ) -> UnaryResult {
+        Box::pin(async { Err(unimplemented()) })
+    }
+
+    fn call_bidi_streaming(
+        &self,
+        _path: &str,
+        _context: RequestContext,
+        _requests: RequestStream,
+        _format: CodecFormat,
+    ) -> StreamingResult {
+        Box::pin(async { Err(unimplemented()) })
+    }
+}
+
+fn unimplemented() -> ConnectError {
+    ConnectError::unimplemented("unknown service or method")
+}
+
+async fn run(
+    gate: &Gate,
+    endpoint: Endpoint,
+    context: &RequestContext,
+    request: Result<Request, Malformed>,
+) -> Result<ObjectDetails, ErrorStatus> {
+    let operation = context
+        .extensions()
+        .get::<Named>()
+        .copied()
+        .ok_or_else(|| {
+            ErrorStatus::plain(
+                portcullis_core::Code::Internal,
+                "An internal error occurred",
+            )
+        })?;
+    let transport = match context.protocol() {
+        Some(Protocol::Grpc) => Transport::Grpc,
+        Some(Protocol::GrpcWeb) => Transport::GrpcWeb,
+        Some(_) | None => Transport::Connect,
+    };
+    let time = context.deadline().map_or_else(
+        || TimeBudget::from_now(crate::Limits::default().default_deadline),
+        TimeBudget::until,
+    );
+    let call = Call {
+        transport,
+        headers: context.headers(),
+        operation,
+        time,
+    };
+    gate.run(endpoint, &call, request).await
+}
+
+/// Decodes without keeping a copy: the view borrows, the password moves once, the buffer is wiped.
+fn decode(endpoint: Endpoint, payload: Payload, format: CodecFormat) -> Result<Request, Malformed> {
+    let bytes = payload.encoded().map_err(|_| Malformed)?;
+    drop(payload);
+    let request = match format {
+        CodecFormat::Json => json::decode(endpoint, &bytes),
+        CodecFormat::Proto => decode_proto(endpoint, &bytes),
+        _ => Err(Malformed),
+    };
+    body::wipe(bytes);
+    request
+}
+
+fn decode_proto(endpoint: Endpoint, bytes: &[u8]) -> Result<Request, Malformed> {
+    let (user_id, password, no_change_required) = match endpoint {
+        Endpoint::SetHumanPassword => {
+            let view = v1::SetHumanPasswordRequestView::decode_view(bytes);
+            let view = view.map_err(|_| Malformed)?;
+            (view.user_id, view.password, view.no_change_required)
+        }
+        Endpoint::SetHumanInitialPassword => {
+            let view = v1::SetHumanInitialPasswordRequestView::decode_view(bytes);
+            let view = view.map_err(|_| Malformed)?;
+            (view.user_id, view.password, false)
+        }
+    };
+    let password = Zeroizing::new(password.to_owned());
+    Ok(Request {
+        user_id: user_id.to_owned(),
+        password,
+        no_change_required,
+    })
+}
+
+fn encode(
+    endpoint: Endpoint,
+    details: &ObjectDetails,
+    format: CodecFormat,
+) -> Result<EncodedResponse, ConnectError> {
+    match endpoint {
+        Endpoint::SetHumanPassword => {
+            let message = v1::SetHumanPasswordResponse {
+                details: details::member(details),
+            };
+            connectrpc::Response::new(message).encode::<v1::SetHumanPasswordResponse>(format)
+        }
+        Endpoint::SetHumanInitialPassword => {
+            let message = v1::SetHumanInitialPasswordResponse {
+                details: details::member(details),
+            };
+            connectrpc::Response::new(message).encode::<v1::SetHumanInitialPasswordResponse>(format)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The bootstrap file: what a server starts with.
+//!
+//! Users go into the store, where they are created if absent and never touched otherwise.
+//! Organisations, members and tokens live in memory and come from this file alone.
+
+mod check;
+mod file;
+
+use std::{path::Path, sync::Arc};
+
+use portcullis_core::{
+    ComplexityPolicy, HashString, OperationId, OrgId, OsRandom, StaticPolicies, UserId, UserKey,
+    UserStore,
+    store::{CreateOutcome, NewUser, UserKind, UserState},
+};
+use zeroize::Zeroizing;
+
+use crate::{BoxError, directory::Directory};
+
+/// A bootstrap file that was read and checked.
+pub(crate) struct Bootstrap {
+    users: Vec<User>,
+    pub(crate) policies: StaticPolicies,
+    pub(crate) directory: Directory,
+}
+
+struct User {
+    key: UserKey,
+    username: String,
+    kind: UserKind,
+    state: UserState,
+    hash: Option<HashString>,
+}
+
+/// A mistake in the file: where it is and what to do about it. It never repeats a value.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}:{line}: {problem}")]
+pub(crate) struct Mistake {
+    path: String,
+    line: usize,
+    problem: String,
+}
+
+impl Bootstrap {
+    /// Reads and checks a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, BoxError> {
+        let text = std::fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|error| {
+                format!(
+                    "the bootstrap file {} cannot be read: {}",
+                    path.display(),
+                    error.kind()
+                )
+            })?;
+        let checked = file::parse(&text).and_then(check::check);
+        Ok(checked.map_err(|problem| Mistake {
+            path: path.display().to_string(),
+            line: line_at(&text, problem.offset),
+            problem: problem.text,
+        })?)
+    }
+
+    /// Creates the users that are absent, and says how many that were.
+    pub(crate) async fn apply(&mut self, store: &Arc<dyn UserStore>) -> Result<usize, BoxError> {
+        let mut created = 0;
+        for user in self.users.drain(..) {
+            let operation = OperationId::random(&OsRandom)?;
+            let mut new =
+                NewUser::new(user.key, user.username, user.kind, operation).with_state(user.state);
+            if let Some(hash) = user.hash {
+                new = new.with_hash(hash, false);
+            }
+            if let CreateOutcome::Created(_) = store.create(&new).await? {
+                created += 1;
+            }
+        }
+        Ok(created)
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
+}

@@ -1,0 +1,165 @@
+//! What a bootstrap file has to hold beyond its form.
+
+use std::{collections::HashSet, str::FromStr};
+
+use portcullis_core::Caller;
+use toml::Spanned;
+use zeroize::Zeroizing;
+
+use super::{
+    Bootstrap, HashString, OrgId, StaticPolicies, User, UserId, UserKey, UserKind, UserState,
+    file::{File, FileUser, Problem},
+};
+use crate::directory::{Directory, Scope};
+
+pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
+    let mut organisations = Vec::new();
+    let mut policies = StaticPolicies::default();
+    for org in file.org {
+        let id = org_id(&org.id)?;
+        if let Some(policy) = org.password_complexity {
+            policies = policies.with_organisation(id.clone(), policy);
+        }
+        if organisations.contains(&id) {
+            return Err(at(&org.id, "this organisation is listed twice; remove one"));
+        }
+        organisations.push(id);
+    }
+    let users = users(file.user, &organisations)?;
+    let mut directory = Directory::new(organisations);
+    for member in file.member {
+        let user = user_id(&member.user)?;
+        let scope = if member.org.get_ref() == "*" {
+            Scope::Instance
+        } else {
+            Scope::Organisation(listed(&member.org, directory.organisations())?)
+        };
+        directory.add_member(user, scope, member.roles.into_inner());
+    }
+    for token in file.token {
+        let user = user_id(&token.user)?;
+        let home = match &token.org {
+            Some(org) => Some(listed(org, directory.organisations())?),
+            None => home(&token.user, &user, &users, &directory)?,
+        };
+        if token.token.get_ref().is_empty() {
+            return Err(at(&token.token, "a token must not be empty"));
+        }
+        let secret = Zeroizing::new(token.token.into_inner());
+        directory.add_token(&secret, Caller::new(user, home));
+    }
+    Ok(Bootstrap {
+        users,
+        policies,
+        directory,
+    })
+}
+
+fn users(listing: Vec<FileUser>, organisations: &[OrgId]) -> Result<Vec<User>, Problem> {
+    let mut seen = HashSet::new();
+    let mut users = Vec::new();
+    for user in listing {
+        let key = UserKey::new(listed(&user.org, organisations)?, user_id(&user.id)?);
+        if !seen.insert(key.clone()) {
+            return Err(at(
+                &user.id,
+                "this user is listed twice in its organisation; remove one",
+            ));
+        }
+        let kind = named(
+            user.kind.as_ref(),
+            UserKind::Human,
+            "kind is human or machine",
+        )?;
+        let states = "state is active, initial, locked or inactive";
+        let state = named(user.state.as_ref(), UserState::Active, states)?;
+        if let Some(text) = user.state.as_ref().filter(|_| state == UserState::Removed) {
+            return Err(at(text, states));
+        }
+        let hash = user
+            .password_hash
+            .map(|text| hash(text, kind))
+            .transpose()?;
+        let username = user
+            .username
+            .unwrap_or_else(|| key.user().as_str().to_owned());
+        users.push(User {
+            key,
+            username,
+            kind,
+            state,
+            hash,
+        });
+    }
+    Ok(users)
+}
+
+fn hash(text: Spanned<String>, kind: UserKind) -> Result<HashString, Problem> {
+    if kind == UserKind::Machine {
+        return Err(at(&text, "a machine has no password; remove password_hash"));
+    }
+    let offset = text.span().start;
+    let text = Zeroizing::new(text.into_inner());
+    HashString::parse(&text).map_err(|error| Problem {
+        offset,
+        text: format!("password_hash is refused: {error}"),
+    })
+}
+
+/// The organisation that applies to a token whose requests name none: the user's, or that of its
+/// first membership, or the instance's first, where ZITADEL keeps its own administrators.
+fn home(
+    place: &Spanned<String>,
+    user: &UserId,
+    users: &[User],
+    directory: &Directory,
+) -> Result<Option<OrgId>, Problem> {
+    let mut homes = users
+        .iter()
+        .filter(|candidate| candidate.key.user() == user);
+    let first = homes.next().map(|user| user.key.organisation().clone());
+    if homes.next().is_some() {
+        let text = "several organisations have this user; add org = \"…\" to the token";
+        return Err(at(place, text));
+    }
+    Ok(first
+        .or_else(|| directory.first_membership(user).cloned())
+        .or_else(|| directory.organisations().first().cloned()))
+}
+
+fn listed(text: &Spanned<String>, organisations: &[OrgId]) -> Result<OrgId, Problem> {
+    let id = org_id(text)?;
+    if organisations.contains(&id) {
+        Ok(id)
+    } else {
+        Err(at(
+            text,
+            "there is no such organisation; add an [[org]] with this id",
+        ))
+    }
+}
+
+fn named<T: FromStr>(
+    text: Option<&Spanned<String>>,
+    default: T,
+    problem: &str,
+) -> Result<T, Problem> {
+    text.map_or(Ok(default), |text| {
+        text.get_ref().parse().map_err(|_| at(text, problem))
+    })
+}
+
+fn org_id(text: &Spanned<String>) -> Result<OrgId, Problem> {
+    OrgId::new(text.get_ref().as_str()).map_err(|error| at(text, &error.to_string()))
+}
+
+fn user_id(text: &Spanned<String>) -> Result<UserId, Problem> {
+    UserId::new(text.get_ref().as_str()).map_err(|error| at(text, &error.to_string()))
+}
+
+fn at<T>(place: &Spanned<T>, problem: &str) -> Problem {
+    Problem {
+        offset: place.span().start,
+        text: problem.to_owned(),
+    }
+}

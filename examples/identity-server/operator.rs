@@ -1,0 +1,122 @@
+//! What operators look at: health, readiness, metrics, the API's description.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use portcullis_core::{StoreError, StoreErrorKind, StoreHealth};
+use portcullis_zitadel_api::OPENAPI;
+use serde_json::json;
+
+use crate::BoxError;
+
+/// The store's health, and not ready while the server drains.
+#[derive(Debug)]
+pub(crate) struct Readiness {
+    store: Arc<dyn StoreHealth>,
+    draining: AtomicBool,
+}
+
+impl Readiness {
+    pub(crate) fn new(store: Arc<dyn StoreHealth>) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on this server wants no new work.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl StoreHealth for Readiness {
+    async fn check(&self) -> Result<(), StoreError> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable).with_source("draining"));
+        }
+        self.store.check().await
+    }
+}
+
+/// Installs the metrics recorder.
+pub(crate) fn install_metrics() -> Result<PrometheusHandle, BoxError> {
+    const BUCKETS: [f64; 12] = [
+        0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 10.0,
+    ];
+    let duration = Matcher::Full(portcullis_zitadel_api::metrics::REQUEST_DURATION.to_owned());
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(duration, &BUCKETS)?
+        .install_recorder()?;
+    metrics::describe_counter!(
+        portcullis_core::metrics::HASH_OPERATIONS,
+        "Argon2 runs by kind, counted before the work"
+    );
+    metrics::describe_counter!(
+        portcullis_zitadel_api::metrics::REQUESTS,
+        "Requests by endpoint, transport and code"
+    );
+    metrics::describe_histogram!(
+        portcullis_zitadel_api::metrics::REQUEST_DURATION,
+        metrics::Unit::Seconds,
+        "Time from the decoded request to the answer"
+    );
+    Ok(handle)
+}
+
+/// `/healthz`, `/readyz`, `/metrics` and `/openapi.json`.
+pub(crate) fn routes(readiness: Arc<Readiness>, metrics: PrometheusHandle) -> Router {
+    let ready = Router::new()
+        .route("/readyz", get(readyz))
+        .with_state(readiness);
+    let metrics = Router::new()
+        .route("/metrics", get(scrape))
+        .with_state(metrics);
+    Router::new()
+        .route(
+            "/healthz",
+            get(|| async { Json(json!({"status": "alive"})) }),
+        )
+        .route("/openapi.json", get(openapi))
+        .merge(ready)
+        .merge(metrics)
+}
+
+async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
+    if readiness.check().await.is_ok() {
+        return Json(json!({"status": "ready"})).into_response();
+    }
+    let store = !readiness.draining.load(Ordering::Relaxed);
+    let reason = if store {
+        "the store does not answer"
+    } else {
+        "the server is draining"
+    };
+    let body = Json(json!({"status": "not ready", "reason": reason}));
+    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+}
+
+async fn scrape(State(metrics): State<PrometheusHandle>) -> Response {
+    metrics.run_upkeep();
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+        metrics.render(),
+    )
+        .into_response()
+}
+
+async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
