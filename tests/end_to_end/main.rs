@@ -1,1 +1,23 @@
-fn main() {}
+//! The server from outside, over real sockets.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test reports by panicking"
+)]
+
+mod cli;
+mod concurrency;
+mod connect;
+mod durability;
+mod faults;
+mod grpc;
+mod grpc_web;
+mod hostile_hashes;
+mod openapi;
+mod operations;
+mod operator;
+mod outside_client;
+mod parity;
+mod passwords;
+mod rest;
+mod steps;

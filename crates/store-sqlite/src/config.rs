@@ -78,4 +78,4 @@ impl SqliteConfig {
 }
 
 /// SQLite counts milliseconds in 31 bits, and the driver panics beyond them.
-const MAX_BUSY_TIMEOUT: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+const MAX_BUSY_TIMEOUT: Duration = Duration::from_hours(24 * 24);

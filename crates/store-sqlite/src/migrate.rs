@@ -79,7 +79,7 @@ async fn bring_up(
     queries::commit(transaction).await
 }
 
-/// The switch needs the file for itself for a moment and does not wait for it by itself.
+/// The switch has to write after it has read, so SQLite does not wait for another writer there.
 async fn use_write_ahead_log(
     connection: &mut SqliteConnection,
     patience: Duration,
@@ -89,7 +89,7 @@ async fn use_write_ahead_log(
         match queries::use_write_ahead_log(connection).await {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(_) => return Err(Error::NoWriteAheadLog),
-            Err(error) if error.is_busy() && false && started.elapsed() < patience => {
+            Err(error) if error.is_busy() && started.elapsed() < patience => {
                 tokio::time::sleep(RETRY_EVERY).await;
             }
             Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! Every statement that reaches the database. Values are bound, and nothing else varies.
 
 use portcullis_core::{
-    OperationId, Timestamp, UserKey,
+    OperationId, Timestamp, UserId, UserKey,
     store::{AttemptState, Cursor, Event, EventPage, EventQuery, EventScope, Method, Subject},
 };
 use sqlx::{
@@ -119,7 +119,7 @@ pub(crate) async fn append(connection: &mut SqliteConnection, event: &Event) -> 
         .bind(event.must_change)
         .bind(event.hash.as_ref().map(|hash| hash.as_bytes().as_slice()))
         .bind(event.operation.as_bytes().as_slice())
-        .bind(event.editor.as_ref().map(|editor| editor.as_str()))
+        .bind(event.editor.as_ref().map(UserId::as_str))
         .bind(event.date.timestamp_micros());
     run(connection, query).await
 }

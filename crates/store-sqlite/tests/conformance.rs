@@ -1,5 +1,7 @@
 //! The contract of `UserStore`, over a file.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;

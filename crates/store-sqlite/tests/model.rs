@@ -1,5 +1,7 @@
 //! Long random histories, over the file and over `MemoryStore`, with the same answers to each call.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use portcullis_core::store::{
@@ -53,7 +55,8 @@ impl Dice {
 
     fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
         let index = self.roll(choices.len() as u64);
-        choices[usize::try_from(index).unwrap()].clone()
+        let index = usize::try_from(index).unwrap();
+        choices.get(index).unwrap().clone()
     }
 
     fn key(&mut self) -> UserKey {

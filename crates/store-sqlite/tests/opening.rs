@@ -1,6 +1,15 @@
 //! How a file becomes a store, and which files do not.
 
-use std::{path::Path, pin::pin, process::Command, sync::Arc, task::Poll, time::Duration};
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use std::{
+    path::Path,
+    pin::pin,
+    process::{Command, Stdio},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use portcullis_core::store::{CreateOutcome, EventQuery, NewUser, UserKind};
 use portcullis_core::{
@@ -92,7 +101,11 @@ fn processes_open_one_new_file_at_once() {
         .map(|_| {
             let mut child = Command::new(std::env::current_exe().unwrap());
             child.args(["--exact", "processes_open_one_new_file_at_once"]);
-            child.env(FILE, &path).spawn().unwrap()
+            child
+                .env(FILE, &path)
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
         })
         .collect();
     for mut child in children {
@@ -101,15 +114,13 @@ fn processes_open_one_new_file_at_once() {
     runtime.block_on(async { assert_eq!(created(&open(&path).await).await, OPENERS) });
 }
 
-/// The switch to a write-ahead log needs the file for itself, and SQLite does not wait for it.
+/// SQLite does not wait by itself when it is to switch to a write-ahead log and another writes.
 #[tokio::test]
-async fn an_open_waits_for_whoever_is_looking_at_the_new_file() {
+async fn an_open_waits_for_whoever_is_writing_to_the_new_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("users.db");
     let mut other = raw(&path).await;
-    let mut reading = other.begin().await.unwrap();
-    let look = sqlx::query("SELECT count(*) FROM sqlite_schema");
-    look.execute(&mut *reading).await.unwrap();
+    let writing = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
 
     let config = SqliteConfig::new(&path).with_busy_timeout(Duration::ZERO);
     let store = SqliteStore::open(&config, Arc::new(SystemClock::new()));
@@ -130,7 +141,7 @@ async fn an_open_waits_for_whoever_is_looking_at_the_new_file() {
         }
     })
     .await;
-    reading.rollback().await.unwrap();
+    writing.rollback().await.unwrap();
     let store = store.await.unwrap();
     create(&store, "42").await;
 }

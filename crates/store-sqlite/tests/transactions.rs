@@ -1,5 +1,7 @@
 //! What stays true when calls are cut off, other processes write and rows are damaged.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::{
     path::{Path, PathBuf},
     pin::pin,
@@ -186,7 +188,7 @@ async fn a_writer_elsewhere_makes_the_store_unavailable_and_nothing_is_applied()
 }
 
 #[tokio::test]
-async fn a_damaged_hash_loads_as_unreadable_survives_attempts_and_is_repaired_by_a_commit() {
+async fn a_damaged_hash_loads_as_unreadable_and_a_commit_repairs_it() {
     let place = Place::new().await;
     commit_works(&place.store).await;
     place

@@ -4,7 +4,8 @@ use portcullis_core::{
     HashString, OperationId, OrgId, OsRandom, Timestamp, UserId, UserKey,
     store::{
         AttemptLimits, AttemptRequest, Change, Code, CodeChange, CredentialChange, EventKind,
-        HashUpgrade, Method, NewUser, Subject, UserKind, UserState, Verification, Version,
+        HashUpgrade, Method, NewUser, SettleOutcome, Subject, UserKind, UserState, Verification,
+        Version,
     },
 };
 
@@ -122,4 +123,9 @@ pub(crate) fn lockout(failures: u32) -> AttemptLimits {
 /// Asks for a permit under a fresh id.
 pub(crate) fn ask(subject: &Subject, limits: AttemptLimits) -> AttemptRequest {
     AttemptRequest::new(subject.clone(), op(), limits)
+}
+
+/// An attempt that was settled.
+pub(crate) fn settled(failures: u32, locked: bool) -> SettleOutcome {
+    SettleOutcome::Settled { failures, locked }
 }

@@ -12,7 +12,7 @@ use portcullis_core::{
 };
 
 use crate::{
-    build::{WRONG, key, new_user, op},
+    build::{WRONG, key, new_user, op, settled},
     fixture::Fixture,
     history::{Facts, Snapshot, check_history, walk},
 };
@@ -137,9 +137,14 @@ impl World {
         walk(&*self.store, EventQuery::outbox()).await
     }
 
-    /// One user's events, after checking what holds for every history.
+    /// One user's events, after checking what holds for every history, and that the outbox tells
+    /// the same one.
     pub(crate) async fn history(&self, key: &UserKey) -> Vec<Event> {
-        check_history(&*self.store, key).await
+        let events = check_history(&*self.store, key).await;
+        let mut outbox = self.outbox().await;
+        outbox.retain(|event| event.key == *key);
+        assert_eq!(outbox, events, "the outbox holds the same events");
+        events
     }
 
     pub(crate) async fn take(&self, request: &AttemptRequest) -> AttemptOutcome {
@@ -190,11 +195,6 @@ impl World {
         let outcome = self.attempt(subject, Verification::Wrong { lock_at }).await;
         assert_eq!(outcome, settled(failures, true));
     }
-}
-
-/// An attempt that was settled.
-pub(crate) fn settled(failures: u32, locked: bool) -> SettleOutcome {
-    SettleOutcome::Settled { failures, locked }
 }
 
 /// What a store answered; a store under test always can.

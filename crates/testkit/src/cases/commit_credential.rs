@@ -10,9 +10,10 @@ use portcullis_core::store::{
 
 use crate::{
     build::{
-        WRONG, ask, hash, issue, key, lockout, new_user, remove_hash, set_hash, set_state, subject,
+        WRONG, ask, hash, issue, key, lockout, new_user, remove_hash, set_hash, set_state, settled,
+        subject,
     },
-    world::{World, settled},
+    world::World,
 };
 
 pub(crate) async fn a_changed_credential_clears_failures(world: &World) {

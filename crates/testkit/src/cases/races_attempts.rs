@@ -14,9 +14,9 @@ use portcullis_core::store::{
 };
 
 use crate::{
-    build::{WRONG, ask, lockout, op, set_hash, sham, subject},
+    build::{WRONG, ask, lockout, op, set_hash, settled, sham, subject},
     race::{RACERS, commit_at_last, committed, race},
-    world::{World, answered, settled},
+    world::{World, answered},
 };
 
 /// How many of the racers are granted a permit of their own.

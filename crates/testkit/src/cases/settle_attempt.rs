@@ -8,8 +8,8 @@ use portcullis_core::store::{
 };
 
 use crate::{
-    build::{WRONG, ask, key, lockout, new_user, op, set_state, subject},
-    world::{World, settled},
+    build::{WRONG, ask, key, lockout, new_user, op, set_state, settled, subject},
+    world::World,
 };
 
 const LOCKING: Verification = Verification::Wrong { lock_at: Some(3) };

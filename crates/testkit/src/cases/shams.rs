@@ -5,8 +5,8 @@ use std::time::Duration;
 use portcullis_core::store::{AttemptLimits, AttemptOutcome, Subject, Verification, WaitSchedule};
 
 use crate::{
-    build::{WRONG, ask, lockout, sham, subject},
-    world::{World, settled},
+    build::{WRONG, ask, lockout, settled, sham, subject},
+    world::World,
 };
 
 async fn stopped(world: &World, subject: &Subject) -> bool {

@@ -7,8 +7,8 @@ use portcullis_core::store::{
 };
 
 use crate::{
-    build::{WRONG, ask, key, lockout, new_user, set_hash, subject, upgrade},
-    world::{World, settled},
+    build::{WRONG, ask, key, lockout, new_user, set_hash, settled, subject, upgrade},
+    world::World,
 };
 
 /// Longer than the lease of any permit here.

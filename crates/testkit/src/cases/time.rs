@@ -8,8 +8,8 @@ use portcullis_core::store::{
 };
 
 use crate::{
-    build::{WRONG, ask, issue, lockout, redeem, set_hash, set_state, subject, upgrade},
-    world::{World, settled},
+    build::{WRONG, ask, issue, lockout, redeem, set_hash, set_state, settled, subject, upgrade},
+    world::World,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);

@@ -1,5 +1,7 @@
 //! The suite fails for stores with one seeded bug each.
 
+#![expect(clippy::expect_used, reason = "what a test prepares has to work")]
+
 mod buggy;
 
 use std::{

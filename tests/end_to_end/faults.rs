@@ -1,0 +1,220 @@
+//! Rows 14, 17 and 18, and what section 11.7 makes of them: a store that fails, over every
+//! transport.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portcullis_core::{
+    ComplexityPolicy, Engine, MemoryStore, OrgId, PolicyStore, StaticPolicies, StoreError,
+    StoreErrorKind, UserStore,
+};
+use portcullis_testkit::{Fault, FaultyStore, StoreMethod};
+use portcullis_tests::{ADMIN, Ask, Door, InProcess, rig, user_key};
+use portcullis_zitadel_api::ZitadelApi;
+
+#[derive(Debug)]
+struct NoPolicies;
+
+#[async_trait]
+impl PolicyStore for NoPolicies {
+    async fn complexity(&self, _: &OrgId) -> Result<ComplexityPolicy, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unavailable).with_source("secret-dsn"))
+    }
+}
+
+struct World {
+    store: FaultyStore,
+    server: InProcess,
+}
+
+async fn world(policies: Arc<dyn PolicyStore>) -> World {
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()));
+    rig::create(&store, "42").await;
+    let engine = Engine::builder(Arc::new(store.clone()))
+        .with_hasher(rig::cheap())
+        .with_policies(policies)
+        .build()
+        .unwrap();
+    let router = ZitadelApi::new(
+        Arc::new(engine),
+        Arc::new(rig::OneAdmin),
+        Arc::new(rig::OneAdmin),
+    )
+    .router();
+    World {
+        store,
+        server: InProcess::serve(router).await,
+    }
+}
+
+async fn events(store: &FaultyStore) -> usize {
+    let query = portcullis_core::store::EventQuery::user(user_key("42"));
+    store.events(&query).await.unwrap().events.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_14_the_policy_cannot_be_read() {
+    let world = world(Arc::new(NoPolicies)).await;
+    for door in Door::ALL {
+        let answer = Ask::new("42", ADMIN)
+            .through(door, world.server.address)
+            .await;
+        assert_eq!(answer.code, 14, "{door:?}: {answer:?}");
+        assert!(
+            !format!("{answer:?}").contains("secret-dsn"),
+            "internals stay inside"
+        );
+    }
+    assert_eq!(events(&world.store).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_17_the_store_fails() {
+    use StoreErrorKind::{Corrupt, Internal, Unavailable};
+    let world = world(Arc::new(StaticPolicies::default())).await;
+    let cases = [
+        (StoreMethod::Load, Unavailable, 14),
+        (StoreMethod::Load, Corrupt, 13),
+        (StoreMethod::Commit, Unavailable, 14),
+        (StoreMethod::Commit, Internal, 13),
+    ];
+    for door in Door::ALL {
+        for (method, kind, code) in cases {
+            world.store.fail_next(method, Fault::Before(kind));
+            let answer = Ask::new("42", ADMIN)
+                .through(door, world.server.address)
+                .await;
+            assert_eq!(
+                answer.code, code,
+                "{method:?} {kind:?} through {door:?}: {answer:?}"
+            );
+            assert_eq!(events(&world.store).await, 1, "nothing is half-written");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_looked_up_and_told_truly() {
+    let world = world(Arc::new(StaticPolicies::default())).await;
+    let mut expected = 1;
+    for door in Door::ALL {
+        // Applied, answer lost, look-up works: a success with the right details.
+        let lost = Fault::After(StoreErrorKind::OutcomeUnknown);
+        world.store.fail_next(StoreMethod::Commit, lost);
+        let answer = Ask::new("42", ADMIN)
+            .through(door, world.server.address)
+            .await;
+        expected += 1;
+        assert_eq!(
+            (answer.code, answer.sequence),
+            (0, Some(expected)),
+            "{door:?}"
+        );
+
+        // Applied, answer lost, look-up fails: unknown, and the id resolves it later.
+        world.store.fail_next(StoreMethod::Commit, lost);
+        world.store.fail_next(
+            StoreMethod::Operation,
+            Fault::Before(StoreErrorKind::Unavailable),
+        );
+        let unknown = Ask::new("42", ADMIN)
+            .through(door, world.server.address)
+            .await;
+        expected += 1;
+        assert_eq!(unknown.code, 2, "{door:?}: {unknown:?}");
+        assert!(
+            unknown.message.contains("may have been applied"),
+            "{unknown:?}"
+        );
+        let again = Ask::new("42", ADMIN).operation(&unknown.operation.unwrap());
+        let again = again.through(door, world.server.address).await;
+        assert_eq!(
+            (again.code, again.sequence),
+            (0, Some(expected)),
+            "{door:?}"
+        );
+
+        // Not applied, answer lost: unknown too, never a false failure.
+        world.store.fail_next(
+            StoreMethod::Commit,
+            Fault::Before(StoreErrorKind::OutcomeUnknown),
+        );
+        let unknown = Ask::new("42", ADMIN)
+            .through(door, world.server.address)
+            .await;
+        assert_eq!(unknown.code, 2, "{door:?}: {unknown:?}");
+        assert_eq!(events(&world.store).await as u64, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_18_a_panic_is_an_answer() {
+    let world = world(Arc::new(StaticPolicies::default())).await;
+    for door in Door::ALL {
+        for method in [StoreMethod::Load, StoreMethod::Commit] {
+            world.store.fail_next(method, Fault::Panic);
+            let answer = Ask::new("42", ADMIN)
+                .through(door, world.server.address)
+                .await;
+            assert_eq!(answer.code, 13, "{door:?}: {answer:?}");
+            assert!(
+                answer.message.starts_with("An internal error occurred"),
+                "{answer:?}"
+            );
+        }
+    }
+    let answer = Ask::new("42", ADMIN)
+        .through(Door::Rest, world.server.address)
+        .await;
+    assert_eq!(
+        (answer.code, answer.sequence),
+        (0, Some(2)),
+        "it still serves"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_that_is_lost_for_ever_is_aborted_before_the_deadline() {
+    let world = world(Arc::new(StaticPolicies::default())).await;
+    let rival = rival(world.store.clone());
+    let headers = [
+        ("authorization", "Bearer token-admin"),
+        ("grpc-timeout", "300m"),
+    ];
+    let path = "/management/v1/users/42/password";
+    let body = r#"{"password":"Secret-1234"}"#;
+    let mut aborted = 0;
+    for _ in 0..5 {
+        let reply = portcullis_tests::post(world.server.address, path, &headers, body).await;
+        match reply.status {
+            409 => aborted += 1,
+            status => assert_eq!(status, 200, "{}", reply.text()),
+        }
+    }
+    rival.abort();
+    assert!(aborted <= 5);
+}
+
+/// Changes the user as fast as it can.
+fn rival(store: FaultyStore) -> tokio::task::JoinHandle<()> {
+    use portcullis_core::{
+        OperationId, OsRandom,
+        store::{Change, EventKind, Method},
+    };
+    tokio::spawn(async move {
+        loop {
+            let version = store.load(&user_key("42")).await.unwrap().unwrap().version;
+            let operation = OperationId::random(&OsRandom).unwrap();
+            let event = EventKind::Reactivated;
+            let change = Change::new(
+                user_key("42"),
+                Method::ChangeState,
+                operation,
+                version,
+                event,
+            );
+            store.commit(&change).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    })
+}

@@ -1,0 +1,155 @@
+//! Stored strings that ask for too much or mean two things.
+
+use portcullis_tests::{ADMIN, Ask, BOOTSTRAP, Door, ORG, Options, Server, run};
+
+const SALT: &str = "c29tZXNhbHQ";
+const TAG: &str = "QjcIk5wH3vJiKZL5CKZ5+WsYnYTgmYHW";
+
+fn hostile() -> Vec<String> {
+    let argon2id = |rest: &str| format!("$argon2id$v=19${rest}${SALT}${TAG}");
+    vec![
+        argon2id("m=4294967295,t=1,p=1"),
+        argon2id("m=67108864,t=1,p=1"),
+        argon2id("m=524289,t=1,p=1"),
+        argon2id("m=7,t=1,p=1"),
+        argon2id("m=64,t=4294967295,p=1"),
+        argon2id("m=64,t=11,p=1"),
+        argon2id("m=64,t=0,p=1"),
+        argon2id("m=64,t=1,p=4294967295"),
+        argon2id("m=64,t=1,p=17"),
+        argon2id("m=64,t=1,p=0"),
+        argon2id("m=64,m=1048576,t=1,p=1"),
+        argon2id("m=64,t=1,t=9,p=1"),
+        argon2id("t=1,m=64,p=1"),
+        argon2id("t=1,p=1"),
+        argon2id("m=64,t=1"),
+        argon2id("m=064,t=1,p=1"),
+        argon2id("m=+64,t=1,p=1"),
+        argon2id("m=64,t=1,p=1,keyid=aGVsbG8"),
+        format!("$argon2id$m=64,t=1,p=1${SALT}${TAG}"),
+        format!("$argon2id$v=19$m=64,t=1,p=1${SALT}=${TAG}"),
+        format!("$argon2id$v=19$m=64,t=1,p=1$c29t${TAG}"),
+        format!("$argon2id$v=19$m=64,t=1,p=1${SALT}${}", "A".repeat(200)),
+        format!(
+            "$argon2id$v=19$m=64,t=1,p=1${SALT}${}",
+            TAG.replace('+', "-")
+        ),
+        format!("$argon2x$v=19$m=64,t=1,p=1${SALT}${TAG}\n"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn are_refused_at_import_by_line() {
+    assert_eq!(hostile().len(), 24);
+    let directory = tempfile::TempDir::new().unwrap();
+    for hash in hostile() {
+        let entry = format!("username = \"alice\"\npassword_hash = {hash:?}");
+        let text = BOOTSTRAP.replacen("username = \"alice\"", &entry, 1);
+        let line = text
+            .lines()
+            .position(|line| line.starts_with("password_hash"))
+            .unwrap()
+            + 1;
+        std::fs::write(directory.path().join("bootstrap.toml"), text).unwrap();
+        let arguments = ["--listen", "127.0.0.1:0", "--bootstrap", "bootstrap.toml"];
+        let output = run(directory.path(), &arguments).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{hash}: {error}");
+        assert!(
+            error.contains(&format!("bootstrap.toml:{line}: password_hash")),
+            "{error}"
+        );
+        assert!(
+            !error.contains(TAG) && !error.contains(hash.trim()),
+            "no hash in: {error}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn are_never_tried_at_load_and_a_set_repairs_them() {
+    let server = Server::start().await;
+    let database = server.directory().join("portcullis.db");
+    for hash in hostile() {
+        let before = usage(server.pid());
+        damage(&database, &hash).await;
+        let (exit, lines) = server.inspect(ORG, "42").await;
+        assert_eq!(exit, 1, "record and events disagree: {lines:?}");
+        assert_eq!(lines[0]["password"], "unreadable", "{hash}");
+
+        let answer = Ask::new("42", ADMIN)
+            .through(Door::Rest, server.address)
+            .await;
+        assert_eq!(answer.code, 0, "{hash}: {answer:?}");
+        let (exit, lines) = server.inspect(ORG, "42").await;
+        assert_eq!(
+            (exit, &lines[0]["password"]),
+            (0, &"readable".into()),
+            "{hash}"
+        );
+        let after = usage(server.pid());
+        assert!(
+            after.cpu_ms - before.cpu_ms <= 50,
+            "{hash}: {} ms",
+            after.cpu_ms - before.cpu_ms
+        );
+        assert!(after.peak_kib - before.peak_kib <= 16 * 1024, "{hash}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_hash_is_imported() {
+    let hash = format!("$argon2id$v=19$m=64,t=1,p=1${SALT}${TAG}");
+    let entry = format!("username = \"alice\"\npassword_hash = {hash:?}");
+    let text = BOOTSTRAP.replacen("username = \"alice\"", &entry, 1);
+    let server = Server::with(Options {
+        bootstrap: Some(text),
+        ..Default::default()
+    })
+    .await;
+    let (exit, lines) = server.inspect(ORG, "42").await;
+    assert_eq!((exit, &lines[0]["hash"]), (0, &hash.into()));
+}
+
+/// Writes a hash past every check, as somebody with access to the file could.
+async fn damage(database: &std::path::Path, hash: &str) {
+    use sqlx::{Connection, SqliteConnection};
+    let url = format!("sqlite:{}", database.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let query = sqlx::query("UPDATE users SET hash = ? WHERE org = ? AND user = '42'");
+    let done = query
+        .bind(hash)
+        .bind(ORG)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(done.rows_affected(), 1);
+    connection.close().await.unwrap();
+}
+
+struct Usage {
+    cpu_ms: u64,
+    peak_kib: u64,
+}
+
+/// What the server's process has used so far. The kernel counts in hundredths of a second.
+fn usage(pid: u32) -> Usage {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<_> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let peak_kib = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    Usage {
+        cpu_ms: ticks * 10,
+        peak_kib,
+    }
+}

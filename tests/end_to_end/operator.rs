@@ -1,0 +1,67 @@
+//! What operators look at.
+
+use portcullis_tests::{ADMIN, Ask, Door, Server, get};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_readiness() {
+    let server = Server::start().await;
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get(server.address, path, &[]).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_requests_and_hashes() {
+    let server = Server::start().await;
+    let before = get(server.address, "/metrics", &[]).await.text();
+    for kind in ["set", "compare", "dummy", "upgrade"] {
+        let line = format!("portcullis_hash_operations_total{{kind=\"{kind}\"}} 0");
+        assert!(before.contains(&line), "{before}");
+    }
+    for door in Door::ALL {
+        assert_eq!(
+            Ask::new("42", ADMIN)
+                .through(door, server.address)
+                .await
+                .code,
+            0
+        );
+        Ask::new("42", ADMIN)
+            .password("x")
+            .through(door, server.address)
+            .await;
+    }
+    let text = get(server.address, "/metrics", &[]).await.text();
+    assert!(
+        text.contains("portcullis_hash_operations_total{kind=\"set\"} 6"),
+        "{text}"
+    );
+    for (transport, number) in [("rest", 1), ("grpc", 1), ("grpc-web", 2), ("connect", 2)] {
+        for code in ["OK", "INVALID_ARGUMENT"] {
+            let labels =
+                format!("endpoint=\"SetHumanPassword\",transport=\"{transport}\",code=\"{code}\"");
+            let line = format!("portcullis_requests_total{{{labels}}} {number}");
+            assert!(text.contains(&line), "{line} in {text}");
+            let line = format!("portcullis_request_duration_seconds_count{{{labels}}} {number}");
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_costs_no_hash() {
+    let server = Server::start().await;
+    for ask in [
+        Ask::new("42", "unknown"),
+        Ask::new("42", ADMIN).password("x"),
+        Ask::new("absent", ADMIN),
+        Ask::new("initial", ADMIN),
+    ] {
+        assert_ne!(ask.through(Door::Rest, server.address).await.code, 0);
+    }
+    let text = get(server.address, "/metrics", &[]).await.text();
+    assert!(
+        text.contains("portcullis_hash_operations_total{kind=\"set\"} 0"),
+        "{text}"
+    );
+}
