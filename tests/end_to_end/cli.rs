@@ -97,9 +97,13 @@ async fn the_first_start_writes_a_demo_that_works_as_printed() {
     assert_eq!(mode & 0o777, 0o600);
     assert!(server.printed.contains("curl ") && server.printed.contains("grpcurl "));
 
-    let script = server
-        .printed
-        .split("\n\n")
+    let printed = server.printed.clone();
+    let script = printed
+        .split(
+            "
+
+",
+        )
         .find(|part| part.contains("curl -i"))
         .unwrap();
     let output = tokio::process::Command::new("sh")

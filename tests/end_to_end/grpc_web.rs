@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use portcullis_tests::{ADMIN, Server, exchange, post};
-use tonic::{Request, body::Body};
+use tonic::Request;
 use tonic_web::GrpcWebClientLayer;
 use zitadel::api::zitadel::management::v1::{
     SetHumanPasswordRequest, management_service_client::ManagementServiceClient,
@@ -15,10 +15,9 @@ const FRAME: &[u8] = b"\0\0\0\0\x11\x0a\x0242\x12\x0bSecret-1234";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_client() {
     let server = Server::start().await;
-    let http = Client::builder(TokioExecutor::new()).build_http::<Body>();
+    let http = Client::builder(TokioExecutor::new()).build_http();
     let service = tower::ServiceBuilder::new()
         .layer(GrpcWebClientLayer::new())
-        .map_err(|error: hyper_util::client::legacy::Error| error)
         .service(http);
     let origin = format!("http://{}", server.address).parse().unwrap();
     let mut client = ManagementServiceClient::with_origin(service, origin);
