@@ -146,7 +146,11 @@ impl Dice {
             let (first, max) = (Duration::from_secs(1), Duration::from_secs(5));
             limits = limits.with_waits(WaitSchedule::new(2, first, max));
         }
-        AttemptRequest::new(self.subject(), self.operation(), limits)
+        let request = AttemptRequest::new(self.subject(), self.operation(), limits);
+        if self.roll(2) == 0 {
+            return request.with_guessed_code();
+        }
+        request
     }
 
     fn verification(&mut self) -> Verification {
@@ -222,10 +226,7 @@ impl Pair {
             _ => (self.dice.subject(), self.dice.operation()),
         };
         let verification = self.dice.verification();
-        let mut settlement = Settlement::new(subject, permit, verification);
-        if self.dice.roll(2) == 0 {
-            settlement = settlement.with_guessed_code();
-        }
+        let settlement = Settlement::new(subject, permit, verification);
         both!(self.settle_attempt(&settlement));
         if self.dice.roll(4) == 0 {
             both!(self.settle_attempt(&settlement));

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use portcullis_core::{
-    Timestamp, UserKey,
-    store::{AttemptLimits, CommitOutcome, Settlement, UserState, Verification, Version},
+    OperationId, Timestamp, UserKey,
+    store::{AttemptLimits, AttemptOutcome, CommitOutcome, UserState, Verification, Version},
 };
 
 use crate::{
-    build::{WRONG, hash, issue, key, new_user, redeem, set_hash, set_state, subject},
-    world::{World, answered},
+    build::{WRONG, ask, hash, issue, key, new_user, redeem, set_hash, set_state, subject},
+    world::World,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -23,13 +23,24 @@ async fn user_with_code(world: &World) -> (UserKey, Timestamp) {
     (key, expires)
 }
 
-/// Wrong attempts, which were guesses at the code or not.
+/// Takes a permit to guess at the code, which must be granted.
+async fn guess_permit(world: &World, key: &UserKey) -> OperationId {
+    let request = ask(&subject(key), AttemptLimits::default()).with_guessed_code();
+    let outcome = world.take(&request).await;
+    assert!(matches!(outcome, AttemptOutcome::Permitted { .. }));
+    request.permit
+}
+
+/// Guesses at the code, each of which came to this.
 async fn guess(world: &World, key: &UserKey, guesses: u32, verification: Verification) {
     for _ in 0..guesses {
-        let permit = world.permit(&subject(key), AttemptLimits::default()).await;
-        let settlement = Settlement::new(subject(key), permit, verification).with_guessed_code();
-        answered(world.store.settle_attempt(&settlement).await);
+        let permit = guess_permit(world, key).await;
+        world.settle(&subject(key), permit, verification).await;
     }
+}
+
+async fn guesses(world: &World, key: &UserKey) -> Option<u32> {
+    world.load(key).await.code.map(|code| code.guesses)
 }
 
 pub(crate) async fn the_right_code_is_consumed_with_the_write(world: &World) {
@@ -106,10 +117,7 @@ pub(crate) async fn a_code_that_was_issued_expired_is_rejected(world: &World) {
 pub(crate) async fn a_code_guessed_at_too_often_is_rejected(world: &World) {
     let (key, _) = user_with_code(world).await;
     guess(world, &key, 3, WRONG).await;
-    assert_eq!(
-        world.load(&key).await.code.map(|code| code.guesses),
-        Some(3)
-    );
+    assert_eq!(guesses(world, &key).await, Some(3));
     let change = redeem(&key, Version(2), 7, 2);
     world.refused(&change, CommitOutcome::CodeRejected).await;
 }
@@ -117,10 +125,7 @@ pub(crate) async fn a_code_guessed_at_too_often_is_rejected(world: &World) {
 pub(crate) async fn a_code_guessed_at_less_often_works(world: &World) {
     let (key, _) = user_with_code(world).await;
     guess(world, &key, 2, WRONG).await;
-    assert_eq!(
-        world.load(&key).await.code.map(|code| code.guesses),
-        Some(2)
-    );
+    assert_eq!(guesses(world, &key).await, Some(2));
     world.commit(&redeem(&key, Version(2), 7, 2)).await;
 }
 
@@ -129,10 +134,7 @@ pub(crate) async fn only_wrong_guesses_at_the_code_count_against_it(world: &Worl
     guess(world, &key, 2, Verification::Right).await;
     guess(world, &key, 2, Verification::Abandoned).await;
     world.fail(&subject(&key)).await;
-    assert_eq!(
-        world.load(&key).await.code.map(|code| code.guesses),
-        Some(0)
-    );
+    assert_eq!(guesses(world, &key).await, Some(0));
 }
 
 pub(crate) async fn a_guess_without_a_pending_code_is_a_plain_failure(world: &World) {

@@ -158,7 +158,7 @@ impl UserStore for Buggy {
         let outcome = self.inner.create(user).await?;
         if self.bug == Bug::Upserts && outcome == CreateOutcome::Exists {
             let (key, event) = (user.key.clone(), user.event());
-            let change = Change::new(key, Method::Create, user.operation, Version(0), event)
+            let change = Change::new(key, Method::SetPassword, user.operation, Version(0), event)
                 .with_credential(CredentialChange::Remove);
             if let CommitOutcome::Committed(details) = self.commit_unconditionally(&change).await? {
                 return Ok(CreateOutcome::Created(details));
