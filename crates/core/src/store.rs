@@ -3,6 +3,7 @@
 //! Each bullet under *Behavior* is a case of the conformance suite in `portcullis-testkit`.
 
 mod attempt;
+mod budget;
 mod change;
 mod event;
 mod memory;
@@ -13,9 +14,10 @@ use std::{fmt::Debug, sync::Arc};
 use async_trait::async_trait;
 
 pub use attempt::{
-    AttemptLimits, AttemptOutcome, AttemptRequest, AttemptState, Decision, SettleOutcome,
-    Settlement, Subject, Verification, WaitSchedule,
+    AttemptLimits, AttemptOutcome, AttemptRequest, SettleOutcome, Settlement, Subject,
+    Verification, WaitSchedule,
 };
+pub use budget::{AttemptState, Decision, Permit};
 pub use change::{
     Change, CodeChange, CommitOutcome, CreateOutcome, CredentialChange, HashUpgrade, NewUser,
     UpgradeOutcome,
@@ -44,7 +46,8 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     /// - An existing user is never touched: the answer is [`CreateOutcome::Exists`].
     /// - Of N racers that create one user, one wins.
     /// - The same operation id again returns the first details and writes nothing.
-    /// - An operation id of another user or method is [`CreateOutcome::OperationReused`].
+    /// - An operation id of another user or method is [`CreateOutcome::OperationReused`]; a
+    ///   permit's is, open or ended.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -92,9 +95,16 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     /// - Sequences of one user are gapless and unique; the version moves by one.
     /// - The change date is the later of the time of the commit and the previous change date.
     /// - A changed credential clears failures and pending codes and moves the session epoch.
+    /// - Becoming active clears failures.
+    /// - What clears failures also forgets permits whose lease has run out by then; those still
+    ///   open stay open.
     /// - A code is consumed in the same step as the write, or the write does not happen.
+    /// - The version is compared before the code.
     /// - The same operation id again returns the first details and writes nothing.
-    /// - An operation id of another user or method is [`CommitOutcome::OperationReused`].
+    /// - An operation id of another user or method is [`CommitOutcome::OperationReused`]; a
+    ///   permit's is, open or ended.
+    /// - A [method](Method::is_committed) that is not committed is
+    ///   [`Misuse`](crate::StoreErrorKind::Misuse), and nothing is written.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -116,7 +126,7 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the store cannot answer. Only
+    /// When the store cannot answer, or the method is not one of a change. Only
     /// [`OutcomeUnknown`](crate::StoreErrorKind::OutcomeUnknown) may have written.
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError>;
 
@@ -126,9 +136,15 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     ///
     /// - A permit is granted while settled failures and open permits are below the limit.
     /// - However many ask at once, no more permits are open than the limit allows.
-    /// - A permit whose lease ran out has become a failure, with its event.
-    /// - The same operation id again returns the same permit.
-    /// - Sham subjects count like users, without events.
+    /// - A permit whose lease ran out has become a failure, with its event. If it was taken to
+    ///   guess at the one-time code, it is a guess at the code that is pending.
+    /// - Leases are kept to the microsecond.
+    /// - A permit reserves its id from now on, whatever it comes to; a refusal reserves nothing.
+    /// - The same operation id again returns the same permit while it is open, and
+    ///   [`AttemptOutcome::Spent`] once it was settled in any way or its lease ran out.
+    /// - An operation id of another subject or method is [`AttemptOutcome::OperationReused`].
+    /// - Sham subjects count and answer like users, without events.
+    /// - A removed user is [`AttemptOutcome::NotFound`], and leases that run out leave no event.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -153,11 +169,17 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     ///
     /// - A right answer removes its own permit and the settled failures; other permits stay.
     /// - A wrong answer removes its permit and adds one failure; the counter saturates.
-    /// - A wrong answer that reaches `lock_at` locks an active user in the same step.
+    /// - If the permit was taken to guess at the one-time code, a wrong answer is a guess at the
+    ///   code that is pending; that counter saturates too.
+    /// - A wrong answer that reaches `lock_at` locks an active user in the same step. The failure's
+    ///   event still says active, the lock's says locked.
     /// - An abandoned attempt removes its permit and counts nothing.
     /// - The version does not move, not even when the user is locked.
-    /// - Settling a permit again returns the first result and writes nothing.
-    /// - A permit whose lease ran out cannot be settled any more.
+    /// - Settling a permit again returns the first result and writes nothing, for an abandoned one
+    ///   and for shams as well.
+    /// - A permit whose lease ran out is [`SettleOutcome::Expired`], now and ever after; so is one
+    ///   of another subject, and an id that is no permit, neither of which is touched.
+    /// - An open permit of a removed user is [`SettleOutcome::Expired`]; nothing is written.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -186,7 +208,10 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     /// - A hash that was replaced in the meantime stays: the answer is
     ///   [`UpgradeOutcome::Superseded`].
     /// - Sequence and change date move; version, epoch, must-change, age and failures stay.
+    /// - A removed user's hash stays: the answer is [`UpgradeOutcome::Superseded`].
     /// - The same operation id again returns the first result and writes nothing.
+    /// - An operation id of another user or method is [`UpgradeOutcome::OperationReused`]; a
+    ///   permit's is, open or ended.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -234,6 +259,8 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     /// # Behavior
     ///
     /// - An applied mutation is found with its method and its details.
+    /// - A permit is found once a right or a wrong answer settled it. An open one, an abandoned
+    ///   one and one whose lease ran out are absent.
     /// - A refused one, one that never came, and another user's are absent.
     ///
     /// ```

@@ -44,15 +44,20 @@ CREATE TABLE events (
     FOREIGN KEY (organisation, user) REFERENCES users (organisation, user)
 ) STRICT;
 
+-- An attempt has its row from the moment its permit is taken, which reserves the id. It has no
+-- result while it is open, nor if its lease runs out; a sequence comes with a right or wrong answer
+-- of a user. Where a user is NULL, a sham has the slot.
 CREATE TABLE operations (
     id               BLOB    PRIMARY KEY NOT NULL CHECK (length(id) = 16),
     organisation     TEXT    NOT NULL,
-    user             TEXT    NOT NULL,
+    user             TEXT,
+    slot             INTEGER CHECK ((slot IS NULL) <> (user IS NULL)),
     method           TEXT    NOT NULL,
-    sequence         INTEGER NOT NULL,
-    changed          INTEGER NOT NULL,
-    settled_failures INTEGER,
+    sequence         INTEGER CHECK (sequence IS NOT NULL OR method = 'attempt'),
+    changed          INTEGER CHECK ((changed IS NULL) = (sequence IS NULL)),
+    settled_failures INTEGER CHECK (settled_failures IS NULL OR method = 'attempt'),
     settled_locked   INTEGER CHECK ((settled_locked IS NULL) = (settled_failures IS NULL)),
+    CHECK (slot IS NULL OR method = 'attempt'),
     FOREIGN KEY (organisation, user) REFERENCES users (organisation, user)
 ) STRICT, WITHOUT ROWID;
 
@@ -63,8 +68,9 @@ CREATE TABLE permits (
     organisation TEXT    NOT NULL,
     user         TEXT    NOT NULL,
     slot         INTEGER NOT NULL CHECK ((slot = -1) <> (user = '')),
-    id           BLOB    NOT NULL CHECK (length(id) = 16),
+    id           BLOB    NOT NULL REFERENCES operations (id),
     expires      INTEGER NOT NULL,
+    guesses_code INTEGER NOT NULL CHECK (guesses_code IN (0, 1)),
     UNIQUE (organisation, user, slot, id)
 ) STRICT;
 

@@ -15,6 +15,8 @@ pub(crate) enum Error {
     Cursor(#[source] std::num::ParseIntError),
     #[error("the file is the database of another application")]
     Foreign,
+    #[error("the method is not one of a change")]
+    Method,
     #[error("the schema cannot be brought up to date")]
     Migrate(#[source] MigrateError),
     #[error("there is no store in this place")]
@@ -55,7 +57,7 @@ impl Error {
                 _ => StoreErrorKind::OutcomeUnknown,
             },
             Self::Create(_) | Self::Missing => StoreErrorKind::Unavailable,
-            Self::Cursor(_) | Self::Foreign => StoreErrorKind::Misuse,
+            Self::Cursor(_) | Self::Foreign | Self::Method => StoreErrorKind::Misuse,
             Self::Migrate(
                 MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
             )

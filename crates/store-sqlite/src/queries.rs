@@ -1,8 +1,10 @@
 //! Every statement that reaches the database. Values are bound, and nothing else varies.
 
 use portcullis_core::{
-    OperationId, Timestamp, UserId, UserKey,
-    store::{AttemptState, Cursor, Event, EventPage, EventQuery, EventScope, Method, Subject},
+    ObjectDetails, OperationId, UserId, UserKey,
+    store::{
+        AttemptState, Cursor, Event, EventPage, EventQuery, EventScope, Method, Permit, Subject,
+    },
 };
 use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
@@ -111,9 +113,9 @@ pub(crate) async fn append(connection: &mut SqliteConnection, event: &Event) -> 
     let query = query
         .bind(event.key.organisation().as_str())
         .bind(event.key.user().as_str())
-        .bind(signed(event.sequence)?)
+        .bind(row::signed(event.sequence)?)
         .bind(event.kind.as_str())
-        .bind(signed(event.version.0)?)
+        .bind(row::signed(event.version.0)?)
         .bind(event.state.as_str())
         .bind(event.failures)
         .bind(event.must_change)
@@ -165,46 +167,54 @@ pub(crate) async fn operation(
     id: OperationId,
 ) -> Result<Option<Done>, Error> {
     let query = sqlx::query(
-        "SELECT organisation, user, method, sequence, changed, settled_failures, settled_locked \
-         FROM operations WHERE id = ?1",
+        "SELECT organisation, user, slot, method, sequence, changed, settled_failures, \
+         settled_locked FROM operations WHERE id = ?1",
     );
     let row = fetch(connection, query.bind(id.as_bytes().as_slice())).await?;
     row.as_ref().map(row::done).transpose()
 }
 
-/// Keeps what an operation came to; for an attempt, also its failures and whether it locked.
+/// Gives an operation id its one use. An open permit has no details yet.
 pub(crate) async fn remember(
     connection: &mut SqliteConnection,
-    user: &User,
+    subject: &Subject,
     id: OperationId,
     method: Method,
-    settled: Option<(u32, bool)>,
+    details: Option<&ObjectDetails>,
 ) -> Result<(), Error> {
-    // A permit does not take its id before it is settled: in between, the id may get other uses.
+    let query = bind_subject(
+        "INSERT INTO operations (organisation, user, slot, id, method, sequence, changed) \
+         VALUES (?1, NULLIF(?2, ''), NULLIF(?3, -1), ?4, ?5, ?6, ?7)",
+        subject,
+    )?;
+    let query = query.bind(id.as_bytes().as_slice()).bind(method.as_str());
+    run(connection, bind_details(query, details)?).await
+}
+
+/// Keeps what an attempt came to: its failures, whether it locked, and details if it has any.
+pub(crate) async fn remember_settled(
+    connection: &mut SqliteConnection,
+    id: OperationId,
+    settled: (u32, bool),
+    details: Option<&ObjectDetails>,
+) -> Result<(), Error> {
     let query = sqlx::query(
-        "INSERT OR REPLACE INTO operations (id, organisation, user, method, sequence, changed, \
-         settled_failures, settled_locked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "UPDATE operations SET settled_failures = ?2, settled_locked = ?3, sequence = ?4, \
+         changed = ?5 WHERE id = ?1 AND method = 'attempt' AND settled_failures IS NULL",
     );
-    let query = query
-        .bind(id.as_bytes().as_slice())
-        .bind(user.record.key.organisation().as_str())
-        .bind(user.record.key.user().as_str())
-        .bind(method.as_str())
-        .bind(signed(user.record.sequence)?)
-        .bind(user.record.changed.timestamp_micros())
-        .bind(settled.map(|(failures, _)| failures))
-        .bind(settled.map(|(_, locked)| locked));
-    run(connection, query).await
+    let query = query.bind(id.as_bytes().as_slice());
+    let query = query.bind(settled.0).bind(settled.1);
+    run(connection, bind_details(query, details)?).await
 }
 
 /// The open permits of a subject, in the order in which they were opened.
 pub(crate) async fn permits(
     connection: &mut SqliteConnection,
     subject: &Subject,
-) -> Result<Vec<(OperationId, Timestamp)>, Error> {
+) -> Result<Vec<Permit>, Error> {
     let query = bind_subject(
-        "SELECT id, expires FROM permits WHERE organisation = ?1 AND user = ?2 AND slot = ?3 \
-         ORDER BY position",
+        "SELECT id, expires, guesses_code FROM permits \
+         WHERE organisation = ?1 AND user = ?2 AND slot = ?3 ORDER BY position",
         subject,
     )?;
     let rows = query
@@ -217,41 +227,31 @@ pub(crate) async fn permits(
 pub(crate) async fn open_permit(
     connection: &mut SqliteConnection,
     subject: &Subject,
-    id: OperationId,
-    expires: Timestamp,
+    permit: &Permit,
 ) -> Result<(), Error> {
     let query = bind_subject(
-        "INSERT INTO permits (organisation, user, slot, id, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO permits (organisation, user, slot, id, expires, guesses_code) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         subject,
     )?;
-    let query = query.bind(id.as_bytes().as_slice());
-    run(connection, query.bind(expires.timestamp_micros())).await
+    let query = query.bind(permit.id.as_bytes().as_slice());
+    let query = query.bind(permit.expires.timestamp_micros());
+    run(connection, query.bind(permit.guesses_code)).await
 }
 
-pub(crate) async fn close_permit(
-    connection: &mut SqliteConnection,
-    subject: &Subject,
-    id: OperationId,
-) -> Result<(), Error> {
-    let query = bind_subject(
-        "DELETE FROM permits WHERE organisation = ?1 AND user = ?2 AND slot = ?3 AND id = ?4",
-        subject,
-    )?;
-    run(connection, query.bind(id.as_bytes().as_slice())).await
-}
-
-/// Closes the permits whose lease has run out.
 pub(crate) async fn close_permits(
     connection: &mut SqliteConnection,
     subject: &Subject,
-    now: Timestamp,
+    permits: &[Permit],
 ) -> Result<(), Error> {
-    let query = bind_subject(
-        "DELETE FROM permits WHERE organisation = ?1 AND user = ?2 AND slot = ?3 \
-         AND expires <= ?4",
-        subject,
-    )?;
-    run(connection, query.bind(now.timestamp_micros())).await
+    for permit in permits {
+        let query = bind_subject(
+            "DELETE FROM permits WHERE organisation = ?1 AND user = ?2 AND slot = ?3 AND id = ?4",
+            subject,
+        )?;
+        run(connection, query.bind(permit.id.as_bytes().as_slice())).await?;
+    }
+    Ok(())
 }
 
 /// The budget of a sham, without its permits; an untouched one is empty.
@@ -297,9 +297,9 @@ fn bind_user(sql: &'static str, user: &User) -> Result<Statement, Error> {
         .bind(code.map(|code| code.digest.to_vec()))
         .bind(code.map(|code| code.expires.timestamp_micros()))
         .bind(code.map_or(0, |code| code.guesses))
-        .bind(signed(record.version.0)?)
-        .bind(signed(record.sequence)?)
-        .bind(signed(record.epoch)?)
+        .bind(row::signed(record.version.0)?)
+        .bind(row::signed(record.sequence)?)
+        .bind(row::signed(record.epoch)?)
         .bind(attempts.failures)
         .bind(attempts.last_failure.map(|date| date.timestamp_micros()))
         .bind(record.created.timestamp_micros())
@@ -322,6 +322,19 @@ fn bind_subject(sql: &'static str, subject: &Subject) -> Result<Statement, Error
     }
 }
 
+/// Binds the next two parameters: sequence, changed.
+fn bind_details<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    details: Option<&ObjectDetails>,
+) -> Result<Query<'q, Sqlite, SqliteArguments>, Error> {
+    let sequence = details
+        .map(|details| row::signed(details.sequence))
+        .transpose()?;
+    let changed = details.and_then(|details| details.change_date);
+    let changed = changed.map(|date| date.timestamp_micros());
+    Ok(query.bind(sequence).bind(changed))
+}
+
 type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 async fn run(
@@ -338,10 +351,6 @@ async fn fetch(
 ) -> Result<Option<SqliteRow>, Error> {
     let row = query.fetch_optional(connection).await;
     row.map_err(Error::Statement)
-}
-
-fn signed(number: u64) -> Result<i64, Error> {
-    i64::try_from(number).map_err(Error::Range)
 }
 
 const BEGIN: &str = "BEGIN IMMEDIATE";

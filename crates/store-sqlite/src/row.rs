@@ -1,4 +1,4 @@
-//! From rows to records. What cannot be read is an error, other than a hash.
+//! Between rows and records. What cannot be read is an error, other than a hash.
 
 use std::str::FromStr;
 
@@ -6,8 +6,8 @@ use chrono::DateTime;
 use portcullis_core::{
     BoxError, HashDigest, ObjectDetails, OperationId, OrgId, Timestamp, UserId, UserKey,
     store::{
-        AttemptState, Code, Event, EventKind, Method, OperationRecord, SettleOutcome, UserKind,
-        UserRecord, Version,
+        AttemptState, Code, Event, EventKind, Method, OperationRecord, Permit, SettleOutcome,
+        Subject, UserKind, UserRecord, Version,
     },
 };
 use sqlx::{Decode, Row, Sqlite, Type, sqlite::SqliteRow};
@@ -47,14 +47,29 @@ pub(crate) fn attempts(row: &SqliteRow) -> Result<AttemptState, Error> {
     Ok(AttemptState::new(failures, last_failure, Vec::new()))
 }
 
-pub(crate) fn permit(row: &SqliteRow) -> Result<(OperationId, Timestamp), Error> {
-    Ok((operation_id(row, "id")?, moment(row, "expires")?))
+pub(crate) fn permit(row: &SqliteRow) -> Result<Permit, Error> {
+    let (id, expires) = (operation_id(row, "id")?, moment(row, "expires")?);
+    Ok(Permit::new(id, expires, column(row, "guesses_code")?))
 }
 
 pub(crate) fn done(row: &SqliteRow) -> Result<Done, Error> {
-    let (key, method): (_, Method) = (key(row)?, name(row, "method")?);
-    let (sequence, changed) = (number(row, "sequence")?, moment(row, "changed")?);
-    let details = ObjectDetails::written(sequence, changed, key.organisation().clone());
+    let method: Method = name(row, "method")?;
+    if method != Method::Attempt {
+        let key = key(row)?;
+        let record = record(row, method, key.organisation())?;
+        return Ok(Done::Applied { key, record });
+    }
+    let subject = match column::<Option<i64>>(row, "slot")? {
+        Some(_) => Subject::Sham {
+            organisation: organisation(row)?,
+            slot: number(row, "slot")?,
+        },
+        None => Subject::User(key(row)?),
+    };
+    let record = match column::<Option<i64>>(row, "sequence")? {
+        Some(_) => Some(record(row, method, &organisation(row)?)?),
+        None => None,
+    };
     let settled = match column::<Option<bool>>(row, "settled_locked")? {
         Some(locked) => Some(SettleOutcome::Settled {
             failures: number(row, "settled_failures")?,
@@ -62,11 +77,17 @@ pub(crate) fn done(row: &SqliteRow) -> Result<Done, Error> {
         }),
         None => None,
     };
-    Ok(Done {
-        key,
-        record: OperationRecord::new(method, details),
+    Ok(Done::Permit {
+        subject,
         settled,
+        record,
     })
+}
+
+fn record(row: &SqliteRow, method: Method, owner: &OrgId) -> Result<OperationRecord, Error> {
+    let (sequence, changed) = (number(row, "sequence")?, moment(row, "changed")?);
+    let details = ObjectDetails::written(sequence, changed, owner.clone());
+    Ok(OperationRecord::new(method, details))
 }
 
 /// An event and its position in the outbox.
@@ -84,6 +105,11 @@ pub(crate) fn event(row: &SqliteRow) -> Result<(u64, Event), Error> {
     Ok((number(row, "position")?, event))
 }
 
+/// A count as the database keeps it.
+pub(crate) fn signed(number: u64) -> Result<i64, Error> {
+    i64::try_from(number).map_err(Error::Range)
+}
+
 pub(crate) fn column<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, Error>
 where
     T: Decode<'r, Sqlite> + Type<Sqlite>,
@@ -92,13 +118,14 @@ where
 }
 
 fn key(row: &SqliteRow) -> Result<UserKey, Error> {
-    let organisation = OrgId::new(column::<String>(row, "organisation")?);
     let user = UserId::new(column::<String>(row, "user")?);
-    let organisation = organisation.map_err(unreadable("organisation"))?;
-    Ok(UserKey::new(
-        organisation,
-        user.map_err(unreadable("user"))?,
-    ))
+    let user = user.map_err(unreadable("user"))?;
+    Ok(UserKey::new(organisation(row)?, user))
+}
+
+fn organisation(row: &SqliteRow) -> Result<OrgId, Error> {
+    let organisation = OrgId::new(column::<String>(row, "organisation")?);
+    organisation.map_err(unreadable("organisation"))
 }
 
 fn operation_id(row: &SqliteRow, column: &'static str) -> Result<OperationId, Error> {

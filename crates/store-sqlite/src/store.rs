@@ -18,6 +18,7 @@ use sqlx::{
 };
 
 use crate::{
+    attempt,
     config::SqliteConfig,
     error::Error,
     migrate::{self, Mode},
@@ -142,7 +143,7 @@ impl UserStore for SqliteStore {
 
     async fn take_attempt(&self, request: &AttemptRequest) -> Result<AttemptOutcome, StoreError> {
         let mut transaction = queries::begin(&self.writer).await?;
-        let outcome = mutation::take_attempt(&mut transaction, request, self.clock.now()).await?;
+        let outcome = attempt::take(&mut transaction, request, self.clock.now()).await?;
         queries::commit(transaction).await?;
         Ok(outcome)
     }
@@ -150,7 +151,7 @@ impl UserStore for SqliteStore {
     async fn settle_attempt(&self, settlement: &Settlement) -> Result<SettleOutcome, StoreError> {
         let mut transaction = queries::begin(&self.writer).await?;
         let now = self.clock.now();
-        let outcome = mutation::settle_attempt(&mut transaction, settlement, now).await?;
+        let outcome = attempt::settle(&mut transaction, settlement, now).await?;
         queries::commit(transaction).await?;
         Ok(outcome)
     }
@@ -174,7 +175,7 @@ impl UserStore for SqliteStore {
     ) -> Result<Option<OperationRecord>, StoreError> {
         let mut reader = self.reader().await?;
         let done = queries::operation(&mut reader, operation).await?;
-        Ok(done.filter(|done| done.key == *key).map(|done| done.record))
+        Ok(done.and_then(|done| done.applied_to(key)))
     }
 }
 

@@ -6,7 +6,8 @@ use portcullis_core::{
     HashDigest, ObjectDetails, OperationId, Timestamp, UserId, UserKey, not_before,
     store::{
         AttemptState, Change, CodeChange, Credential, CredentialChange, Event, EventKind, NewUser,
-        OperationRecord, SettleOutcome, StoredHash, UserRecord, UserState, Verification,
+        OperationRecord, Permit, SettleOutcome, StoredHash, Subject, UserRecord, UserState,
+        Verification,
     },
 };
 use zeroize::Zeroizing;
@@ -24,10 +25,35 @@ pub(crate) struct User {
 }
 
 /// A row of `operations`.
-pub(crate) struct Done {
-    pub(crate) key: UserKey,
-    pub(crate) record: OperationRecord,
-    pub(crate) settled: Option<SettleOutcome>,
+pub(crate) enum Done {
+    /// A mutation of a user.
+    Applied {
+        key: UserKey,
+        record: OperationRecord,
+    },
+    /// A permit, which has its id from the moment it is taken.
+    Permit {
+        subject: Subject,
+        /// None while it is open, and for ever once its lease ran out.
+        settled: Option<SettleOutcome>,
+        /// What a right or wrong answer did to a user.
+        record: Option<OperationRecord>,
+    },
+}
+
+impl Done {
+    /// What a caller who asks for a user's operation sees of it.
+    pub(crate) fn applied_to(self, user: &UserKey) -> Option<OperationRecord> {
+        match self {
+            Self::Applied { key, record } if key == *user => Some(record),
+            Self::Permit {
+                subject: Subject::User(key),
+                record,
+                ..
+            } if key == *user => record,
+            Self::Applied { .. } | Self::Permit { .. } => None,
+        }
+    }
 }
 
 impl User {
@@ -95,18 +121,19 @@ impl User {
     }
 
     /// Turns permits whose lease ran out into failures, each with its event.
-    pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<Event> {
+    pub(crate) fn expire(&mut self, now: Timestamp) -> (Vec<Permit>, Vec<Event>) {
         let before = self.attempts.failures;
         let ended = self.attempts.expire(now);
         let after = self.attempts.failures;
         self.attempts.failures = before;
         let mut events = Vec::with_capacity(ended.len());
-        for permit in ended {
+        for permit in &ended {
+            self.count_guess(permit);
             self.attempts.failures = self.attempts.failures.saturating_add(1);
-            events.push(self.append(EventKind::CheckFailed, permit, None, now));
+            events.push(self.append(EventKind::CheckFailed, permit.id, None, now));
         }
         self.attempts.failures = after;
-        events
+        (ended, events)
     }
 
     /// Whether a code that the change wants to consume is the pending one, and still good.
@@ -123,7 +150,16 @@ impl User {
         })
     }
 
-    pub(crate) fn apply(&mut self, change: &Change, now: Timestamp) -> Result<(), Error> {
+    /// Returns the permits that are forgotten with the failures.
+    pub(crate) fn apply(&mut self, change: &Change, now: Timestamp) -> Result<Vec<Permit>, Error> {
+        let mut forgotten = Vec::new();
+        if change.clears_failures() {
+            forgotten = self.attempts.clear(now);
+            // The failures are forgotten; the guesses at a code that stays pending are not.
+            for permit in &forgotten {
+                self.count_guess(permit);
+            }
+        }
         match &change.credential {
             CredentialChange::Keep => {}
             CredentialChange::Remove => self.set_hash(None, false, now),
@@ -135,10 +171,6 @@ impl User {
         if let Some(state) = change.state {
             self.record.state = state;
         }
-        if change.clears_failures() {
-            self.attempts.failures = 0;
-            self.attempts.last_failure = None;
-        }
         match &change.code {
             CodeChange::Consume { .. } => self.record.code = None,
             CodeChange::Issue(code) => self.record.code = Some(code.clone()),
@@ -146,7 +178,7 @@ impl User {
             _ => return Err(Error::Unsupported),
         }
         self.record.version = self.record.version.next();
-        Ok(())
+        Ok(forgotten)
     }
 
     /// Replaces the hash by a stronger one of the same password.
@@ -154,34 +186,37 @@ impl User {
         self.hash = Some(stored(replacement));
     }
 
-    /// The events of a verification that counts, and whether it locked the user.
+    /// The events of a permit that was just closed, and whether it locked the user.
     pub(crate) fn settled(
         &mut self,
-        permit: OperationId,
+        permit: &Permit,
         verification: Verification,
-        guessed_code: bool,
         now: Timestamp,
     ) -> Result<(Vec<Event>, bool), Error> {
         let lock_at = match verification {
             Verification::Abandoned => return Ok((Vec::new(), false)),
             Verification::Right => {
-                let event = self.append(EventKind::CheckSucceeded, permit, None, now);
+                let event = self.append(EventKind::CheckSucceeded, permit.id, None, now);
                 return Ok((vec![event], false));
             }
             Verification::Wrong { lock_at } => lock_at,
             _ => return Err(Error::Unsupported),
         };
-        if let Some(code) = self.record.code.as_mut().filter(|_| guessed_code) {
-            code.guesses = code.guesses.saturating_add(1);
-        }
-        let mut events = vec![self.append(EventKind::CheckFailed, permit, None, now)];
+        self.count_guess(permit);
+        let mut events = vec![self.append(EventKind::CheckFailed, permit.id, None, now)];
         let locked = self.record.state == UserState::Active
             && lock_at.is_some_and(|limit| self.attempts.failures >= limit);
         if locked {
             self.record.state = UserState::Locked;
-            events.push(self.append(EventKind::Locked, permit, None, now));
+            events.push(self.append(EventKind::Locked, permit.id, None, now));
         }
         Ok((events, locked))
+    }
+
+    fn count_guess(&mut self, permit: &Permit) {
+        if let Some(code) = self.record.code.as_mut().filter(|_| permit.guesses_code) {
+            code.guesses = code.guesses.saturating_add(1);
+        }
     }
 
     fn set_hash(&mut self, hash: Option<&str>, must_change: bool, now: Timestamp) {

@@ -16,6 +16,7 @@ use portcullis_core::{
 use portcullis_store_sqlite::{SqliteConfig, SqliteStore};
 
 const STEPS: u32 = 1_500;
+const OPERATIONS: u64 = 400;
 /// Histories that do not come to each of these prove too little.
 const ANSWERS: [&str; 23] = [
     "create: Created",
@@ -67,8 +68,7 @@ impl Dice {
 
     /// From few enough that many calls repeat an id, and enough that most do not.
     fn operation(&mut self) -> OperationId {
-        let id = self.roll(400).to_be_bytes();
-        OperationId::from_bytes([id, id].concat().try_into().unwrap())
+        operation(self.roll(OPERATIONS))
     }
 
     fn hash(&mut self) -> HashString {
@@ -146,13 +146,22 @@ impl Dice {
             let (first, max) = (Duration::from_secs(1), Duration::from_secs(5));
             limits = limits.with_waits(WaitSchedule::new(2, first, max));
         }
-        AttemptRequest::new(self.subject(), self.operation(), limits)
+        let request = AttemptRequest::new(self.subject(), self.operation(), limits);
+        if self.roll(2) == 0 {
+            return request.with_guessed_code();
+        }
+        request
     }
 
     fn verification(&mut self) -> Verification {
         let wrong = Verification::Wrong { lock_at: Some(3) };
         self.pick(&[Verification::Abandoned, Verification::Right, wrong, wrong])
     }
+}
+
+fn operation(number: u64) -> OperationId {
+    let id = number.to_be_bytes();
+    OperationId::from_bytes([id, id].concat().try_into().unwrap())
 }
 
 struct Pair {
@@ -222,10 +231,7 @@ impl Pair {
             _ => (self.dice.subject(), self.dice.operation()),
         };
         let verification = self.dice.verification();
-        let mut settlement = Settlement::new(subject, permit, verification);
-        if self.dice.roll(2) == 0 {
-            settlement = settlement.with_guessed_code();
-        }
+        let settlement = Settlement::new(subject, permit, verification);
         both!(self.settle_attempt(&settlement));
         if self.dice.roll(4) == 0 {
             both!(self.settle_attempt(&settlement));
@@ -250,8 +256,8 @@ impl Pair {
                 let query = EventQuery::user(key.clone());
                 let (file, model) = (self.file.events(&query), self.model.events(&query));
                 assert_eq!(file.await.unwrap().events, model.await.unwrap().events);
-                for event in self.model.events(&query).await.unwrap().events {
-                    both!(self.operation(&key, event.operation));
+                for number in 0..OPERATIONS {
+                    both!(self.operation(&key, operation(number)));
                 }
             }
         }

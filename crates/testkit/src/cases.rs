@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod ids;
 pub(crate) mod load;
 pub(crate) mod operation;
+pub(crate) mod permit_ids;
 pub(crate) mod races;
 pub(crate) mod races_attempts;
 pub(crate) mod settle_attempt;

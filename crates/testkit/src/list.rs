@@ -51,6 +51,7 @@ macro_rules! __with_cases {
                 only_the_named_user_changes,
                 a_failed_attempt_does_not_stop_a_commit,
                 a_lockout_does_not_stop_a_commit,
+                a_method_that_is_not_committed_is_misuse,
             }
             commit_replays {
                 the_same_operation_again_returns_the_first_details,
@@ -76,6 +77,9 @@ macro_rules! __with_cases {
                 becoming_active_clears_failures,
                 other_changes_keep_failures,
                 open_permits_stay_open_over_a_new_credential,
+                leases_that_ran_out_before_are_forgotten,
+                what_is_forgotten_is_not_what_is_open,
+                other_changes_forget_no_lease,
             }
             codes {
                 the_right_code_is_consumed_with_the_write,
@@ -94,6 +98,14 @@ macro_rules! __with_cases {
                 a_refused_commit_leaves_the_code_alive,
                 a_change_that_does_not_name_the_code_keeps_it,
                 a_code_belongs_to_one_user,
+                a_stale_version_meets_a_wrong_code,
+                a_guess_that_is_never_settled_counts,
+                a_lease_that_guesses_at_no_code_leaves_it_alone,
+                the_first_request_says_whether_a_permit_guesses,
+                guesses_at_a_code_saturate,
+                a_forgotten_lease_is_still_a_guess,
+                a_lease_that_ran_out_is_no_guess_at_a_code_issued_with_the_change,
+                a_code_expires_at_a_microsecond,
             }
             take_attempt {
                 permits_are_granted_below_the_limit,
@@ -116,6 +128,8 @@ macro_rules! __with_cases {
                 a_lease_that_ran_out_counts_once,
                 a_lease_lasts_as_long_as_the_request_said,
                 busy_says_when_the_next_lease_ends,
+                leases_are_kept_to_the_microsecond,
+                a_removed_user_is_not_found,
             }
             waits {
                 no_attempt_waits_before_the_schedule_begins,
@@ -141,6 +155,20 @@ macro_rules! __with_cases {
                 shams_wait_like_users,
                 no_sham_is_ever_locked,
             }
+            permit_ids {
+                an_open_permit_is_reserved_from_every_other_subject,
+                an_ended_permit_is_reserved_from_every_other_subject,
+                an_id_refused_elsewhere_takes_no_place,
+                no_mutation_takes_the_id_of_an_open_permit,
+                no_mutation_takes_the_id_of_an_ended_permit,
+                the_id_of_a_mutation_is_no_permit,
+                a_settlement_elsewhere_leaves_the_entry,
+                a_refused_permit_reserves_nothing,
+                every_result_is_kept_for_users_and_shams,
+                a_settled_permit_is_spent_for_users_and_shams,
+                a_lease_that_ran_out_is_over_for_ever,
+                only_a_right_or_wrong_answer_makes_an_operation,
+            }
             settle_attempt {
                 a_right_answer_removes_its_permit_and_the_failures,
                 other_permits_stay_open_after_a_right_answer,
@@ -159,6 +187,8 @@ macro_rules! __with_cases {
                 a_permit_that_was_never_taken_cannot_be_settled,
                 a_permit_belongs_to_one_subject,
                 open_permits_of_a_locked_user_are_settled,
+                a_failure_still_says_active_and_its_lock_says_locked,
+                open_permits_of_a_removed_user_are_expired,
             }
             upgrade_hash {
                 the_hash_that_was_verified_is_replaced,
@@ -172,6 +202,7 @@ macro_rules! __with_cases {
                 a_commit_with_the_version_read_before_still_succeeds,
                 the_same_operation_again_returns_the_first_result,
                 an_operation_of_another_user_or_method_is_reused,
+                a_removed_user_has_nothing_to_upgrade,
             }
             events {
                 one_users_events_come_by_sequence_all_of_them_once,
@@ -243,6 +274,7 @@ macro_rules! __with_cases {
                 failing_attempts_do_not_stop_a_commit,
                 commits_and_attempts_share_one_gapless_history,
                 readers_of_the_outbox_miss_nothing_while_many_write,
+                one_id_asked_for_on_many_subjects_is_one_permit,
             }
         }
     };

@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
-use crate::{
-    clock::Timestamp,
-    id::{OperationId, OrgId, UserKey},
-};
+use crate::id::{OperationId, OrgId, UserKey};
 
 /// Whose budget an attempt draws on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -124,6 +119,8 @@ pub struct AttemptRequest {
     pub permit: OperationId,
     /// The limits that apply now.
     pub limits: AttemptLimits,
+    /// Whether it will be a guess at the pending one-time code.
+    pub guessed_code: bool,
 }
 
 impl AttemptRequest {
@@ -136,6 +133,7 @@ impl AttemptRequest {
     /// let permit = OperationId::random(&OsRandom)?;
     /// let request = AttemptRequest::new(subject, permit, AttemptLimits::default());
     /// assert_eq!(request.limits.limit(), 100);
+    /// assert!(!request.guessed_code);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -144,7 +142,28 @@ impl AttemptRequest {
             subject,
             permit,
             limits,
+            guessed_code: false,
         }
+    }
+
+    /// Counts the attempt against the pending one-time code as well, unless its answer is right
+    /// or it is abandoned.
+    ///
+    /// It is said before the comparison, because an attempt that is never settled counts too.
+    ///
+    /// ```
+    /// use portcullis_core::{OperationId, OrgId, OsRandom};
+    /// use portcullis_core::store::{AttemptLimits, AttemptRequest, Subject};
+    /// let subject = Subject::Sham { organisation: OrgId::new("acme")?, slot: 7 };
+    /// let permit = OperationId::random(&OsRandom)?;
+    /// let request = AttemptRequest::new(subject, permit, AttemptLimits::default());
+    /// assert!(request.with_guessed_code().guessed_code);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn with_guessed_code(mut self) -> Self {
+        self.guessed_code = true;
+        self
     }
 }
 
@@ -157,7 +176,7 @@ pub enum AttemptOutcome {
         /// When to ask again at the latest.
         retry_in: Duration,
     },
-    /// There is no such user.
+    /// There is no such user, or it was removed.
     NotFound,
     /// The id belongs to another subject or another method.
     OperationReused,
@@ -166,7 +185,7 @@ pub enum AttemptOutcome {
         /// Settled failures so far.
         failures: u32,
     },
-    /// This permit was settled before.
+    /// This permit was settled before, or its lease ran out.
     Spent,
     /// The settled failures reach the limit.
     Stopped {
@@ -205,8 +224,6 @@ pub struct Settlement {
     pub permit: OperationId,
     /// What the comparison came to.
     pub verification: Verification,
-    /// Whether it was a guess at the pending one-time code.
-    pub guessed_code: bool,
 }
 
 impl Settlement {
@@ -218,7 +235,7 @@ impl Settlement {
     /// let subject = Subject::Sham { organisation: OrgId::new("acme")?, slot: 7 };
     /// let permit = OperationId::random(&OsRandom)?;
     /// let settlement = Settlement::new(subject, permit, Verification::Right);
-    /// assert!(!settlement.guessed_code);
+    /// assert_eq!(settlement.verification, Verification::Right);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -227,15 +244,7 @@ impl Settlement {
             subject,
             permit,
             verification,
-            guessed_code: false,
         }
-    }
-
-    /// Counts a wrong answer against the pending one-time code as well.
-    #[must_use]
-    pub const fn with_guessed_code(mut self) -> Self {
-        self.guessed_code = true;
-        self
     }
 }
 
@@ -243,7 +252,7 @@ impl Settlement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SettleOutcome {
-    /// The permit is not open: its lease ran out, or it never was.
+    /// The permit is not open: its lease ran out, it never was, or the user was removed.
     Expired,
     /// Done.
     Settled {
@@ -252,149 +261,4 @@ pub enum SettleOutcome {
         /// Whether this settlement locked the user.
         locked: bool,
     },
-}
-
-/// What stands between an attempt and its permit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Decision {
-    /// Only open permits.
-    Busy(Duration),
-    /// Nothing.
-    Permit,
-    /// The settled failures.
-    Stopped,
-    /// Time.
-    Wait(Duration),
-}
-
-/// The arithmetic of a guess budget, for stores that decide in Rust inside a transaction. A
-/// store that decides in its own language must come to the same answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AttemptState {
-    /// Settled failures.
-    pub failures: u32,
-    /// When the newest of them was settled.
-    pub last_failure: Option<Timestamp>,
-    /// Open permits and when their leases end.
-    pub permits: Vec<(OperationId, Timestamp)>,
-}
-
-impl AttemptState {
-    /// A budget as a store keeps it.
-    ///
-    /// ```
-    /// use portcullis_core::store::AttemptState;
-    /// assert_eq!(AttemptState::new(3, None, Vec::new()).failures, 3);
-    /// ```
-    #[must_use]
-    pub const fn new(
-        failures: u32,
-        last_failure: Option<Timestamp>,
-        permits: Vec<(OperationId, Timestamp)>,
-    ) -> Self {
-        Self {
-            failures,
-            last_failure,
-            permits,
-        }
-    }
-
-    /// Turns permits whose lease ran out into failures and returns their ids, oldest first.
-    pub fn expire(&mut self, now: Timestamp) -> Vec<OperationId> {
-        let (mut ended, open): (Vec<_>, _) = self
-            .permits
-            .drain(..)
-            .partition(|(_, expires)| *expires <= now);
-        self.permits = open;
-        ended.sort_by_key(|(_, expires)| *expires);
-        for (_, expires) in &ended {
-            self.fail(*expires);
-        }
-        ended.into_iter().map(|(permit, _)| permit).collect()
-    }
-
-    /// Decides, and opens the permit where nothing stands in the way.
-    pub fn take(
-        &mut self,
-        permit: OperationId,
-        limits: &AttemptLimits,
-        now: Timestamp,
-    ) -> Decision {
-        let decision = self.decide(limits, now);
-        if decision == Decision::Permit {
-            let lease = TimeDelta::from_std(limits.lease).unwrap_or(TimeDelta::MAX);
-            let expires = now.checked_add_signed(lease).unwrap_or(Timestamp::MAX_UTC);
-            self.permits.push((permit, expires));
-        }
-        decision
-    }
-
-    /// Closes an open permit. False if it is not open.
-    pub fn settle(
-        &mut self,
-        permit: OperationId,
-        verification: Verification,
-        now: Timestamp,
-    ) -> bool {
-        let Some(index) = self.permits.iter().position(|(open, _)| *open == permit) else {
-            return false;
-        };
-        self.permits.swap_remove(index);
-        match verification {
-            Verification::Abandoned => {}
-            Verification::Right => {
-                self.failures = 0;
-                self.last_failure = None;
-            }
-            Verification::Wrong { .. } => self.fail(now),
-        }
-        true
-    }
-
-    fn fail(&mut self, at: Timestamp) {
-        self.failures = self.failures.saturating_add(1);
-        self.last_failure = self.last_failure.max(Some(at));
-    }
-
-    fn decide(&self, limits: &AttemptLimits, now: Timestamp) -> Decision {
-        if self.failures >= limits.limit() {
-            return Decision::Stopped;
-        }
-        let open = u32::try_from(self.permits.len()).unwrap_or(u32::MAX);
-        let mut busy = self.failures.saturating_add(open) >= limits.limit();
-        if let Some(waits) = &limits.waits {
-            let wait = waits.after_failures(self.failures);
-            let since = self
-                .last_failure
-                .map(|last| now.signed_duration_since(last));
-            // A clock set back makes `since` negative, which makes the wait longer, not shorter.
-            let left = TimeDelta::from_std(wait)
-                .unwrap_or(TimeDelta::MAX)
-                .checked_sub(&since.unwrap_or(TimeDelta::MAX));
-            if let Some(left) = left
-                .and_then(|left| left.to_std().ok())
-                .filter(|left| !left.is_zero())
-            {
-                return Decision::Wait(left.min(waits.max));
-            }
-            // Where waits apply, guesses go one at a time, or parallel ones would skip the wait.
-            busy |= open > 0
-                && !waits
-                    .after_failures(self.failures.saturating_add(open))
-                    .is_zero();
-        }
-        if busy {
-            Decision::Busy(self.next_lease_end(now))
-        } else {
-            Decision::Permit
-        }
-    }
-
-    fn next_lease_end(&self, now: Timestamp) -> Duration {
-        let end = self.permits.iter().map(|(_, expires)| *expires).min();
-        end.and_then(|end| end.signed_duration_since(now).to_std().ok())
-            .unwrap_or(Duration::ZERO)
-    }
 }

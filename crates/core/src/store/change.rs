@@ -137,7 +137,7 @@ pub enum CodeChange {
     Consume {
         /// Digest of the code that was presented.
         digest: [u8; 32],
-        /// Wrong guesses at which a code is void.
+        /// Guesses at which a code is void.
         max_guesses: u32,
     },
     /// Replaces it; older ones are void.
@@ -153,7 +153,7 @@ pub enum CodeChange {
 pub struct Change {
     /// Whose.
     pub key: UserKey,
-    /// What it is, as the scope of the operation id.
+    /// What it is, as the scope of the operation id; one that is [committed](Method::is_committed).
     pub method: Method,
     /// The name of this mutation.
     pub operation: OperationId,
@@ -251,7 +251,7 @@ impl Change {
         !matches!(self.credential, CredentialChange::Keep)
     }
 
-    /// Whether the settled failures are forgotten.
+    /// Whether failures are forgotten: the settled ones and leases that have run out.
     #[must_use]
     pub const fn clears_failures(&self) -> bool {
         self.changes_credential() || matches!(self.state, Some(UserState::Active))
@@ -327,7 +327,8 @@ pub enum UpgradeOutcome {
     OperationReused,
     /// This operation was applied before.
     Replayed(ObjectDetails),
-    /// The hash is not the one that was verified any more; nothing was written.
+    /// The hash is not the one that was verified any more, or the user was removed; nothing was
+    /// written.
     Superseded,
     /// The hash was replaced.
     Upgraded(ObjectDetails),

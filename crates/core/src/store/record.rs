@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::SubsecRound;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -120,7 +121,7 @@ named! {
 named! {
     /// What a mutation was, as the scope of its operation id.
     Method {
-        /// [`UserStore::settle_attempt`](crate::UserStore::settle_attempt), under the permit's id.
+        /// [`UserStore::take_attempt`](crate::UserStore::take_attempt) and its settlement.
         Attempt = "attempt",
         /// Any change of a user's state.
         ChangeState = "change_state",
@@ -136,6 +137,15 @@ named! {
         SetPassword = "set_password",
         /// [`UserStore::upgrade_hash`](crate::UserStore::upgrade_hash).
         UpgradeHash = "upgrade_hash",
+    }
+}
+
+impl Method {
+    /// Whether [`UserStore::commit`](crate::UserStore::commit) takes it; the others have methods
+    /// of their own.
+    #[must_use]
+    pub const fn is_committed(self) -> bool {
+        !matches!(self, Self::Attempt | Self::Create | Self::UpgradeHash)
     }
 }
 
@@ -292,12 +302,12 @@ pub struct Code {
     pub digest: [u8; 32],
     /// From this moment on it is void.
     pub expires: Timestamp,
-    /// Wrong guesses at it so far.
+    /// Guesses at it so far that were wrong or never settled.
     pub guesses: u32,
 }
 
 impl Code {
-    /// A code that nobody has guessed at.
+    /// A code that nobody has guessed at. Its end is cut to the microsecond, as stores keep it.
     ///
     /// ```
     /// use portcullis_core::{Clock, SystemClock, store::Code};
@@ -305,10 +315,10 @@ impl Code {
     /// assert_eq!(code.guesses, 0);
     /// ```
     #[must_use]
-    pub const fn new(digest: [u8; 32], expires: Timestamp) -> Self {
+    pub fn new(digest: [u8; 32], expires: Timestamp) -> Self {
         Self {
             digest,
-            expires,
+            expires: expires.trunc_subsecs(6),
             guesses: 0,
         }
     }

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{SubsecRound, TimeDelta};
 use portcullis_core::{
-    Timestamp, UserKey,
-    store::{AttemptLimits, CommitOutcome, Settlement, UserState, Verification, Version},
+    OperationId, Timestamp, UserKey,
+    store::{
+        AttemptLimits, AttemptOutcome, Code, CodeChange, CommitOutcome, UserState, Verification,
+        Version,
+    },
 };
 
 use crate::{
-    build::{WRONG, hash, issue, key, new_user, redeem, set_hash, set_state, subject},
-    world::{World, answered},
+    build::{WRONG, ask, hash, issue, key, new_user, redeem, set_hash, set_state, subject},
+    world::World,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -23,13 +26,24 @@ async fn user_with_code(world: &World) -> (UserKey, Timestamp) {
     (key, expires)
 }
 
-/// Wrong attempts, which were guesses at the code or not.
+/// Takes a permit to guess at the code, which must be granted.
+async fn guess_permit(world: &World, key: &UserKey) -> OperationId {
+    let request = ask(&subject(key), AttemptLimits::default()).with_guessed_code();
+    let outcome = world.take(&request).await;
+    assert!(matches!(outcome, AttemptOutcome::Permitted { .. }));
+    request.permit
+}
+
+/// Guesses at the code, each of which came to this.
 async fn guess(world: &World, key: &UserKey, guesses: u32, verification: Verification) {
     for _ in 0..guesses {
-        let permit = world.permit(&subject(key), AttemptLimits::default()).await;
-        let settlement = Settlement::new(subject(key), permit, verification).with_guessed_code();
-        answered(world.store.settle_attempt(&settlement).await);
+        let permit = guess_permit(world, key).await;
+        world.settle(&subject(key), permit, verification).await;
     }
+}
+
+async fn guesses(world: &World, key: &UserKey) -> Option<u32> {
+    world.load(key).await.code.map(|code| code.guesses)
 }
 
 pub(crate) async fn the_right_code_is_consumed_with_the_write(world: &World) {
@@ -106,10 +120,7 @@ pub(crate) async fn a_code_that_was_issued_expired_is_rejected(world: &World) {
 pub(crate) async fn a_code_guessed_at_too_often_is_rejected(world: &World) {
     let (key, _) = user_with_code(world).await;
     guess(world, &key, 3, WRONG).await;
-    assert_eq!(
-        world.load(&key).await.code.map(|code| code.guesses),
-        Some(3)
-    );
+    assert_eq!(guesses(world, &key).await, Some(3));
     let change = redeem(&key, Version(2), 7, 2);
     world.refused(&change, CommitOutcome::CodeRejected).await;
 }
@@ -117,10 +128,7 @@ pub(crate) async fn a_code_guessed_at_too_often_is_rejected(world: &World) {
 pub(crate) async fn a_code_guessed_at_less_often_works(world: &World) {
     let (key, _) = user_with_code(world).await;
     guess(world, &key, 2, WRONG).await;
-    assert_eq!(
-        world.load(&key).await.code.map(|code| code.guesses),
-        Some(2)
-    );
+    assert_eq!(guesses(world, &key).await, Some(2));
     world.commit(&redeem(&key, Version(2), 7, 2)).await;
 }
 
@@ -129,10 +137,7 @@ pub(crate) async fn only_wrong_guesses_at_the_code_count_against_it(world: &Worl
     guess(world, &key, 2, Verification::Right).await;
     guess(world, &key, 2, Verification::Abandoned).await;
     world.fail(&subject(&key)).await;
-    assert_eq!(
-        world.load(&key).await.code.map(|code| code.guesses),
-        Some(0)
-    );
+    assert_eq!(guesses(world, &key).await, Some(0));
 }
 
 pub(crate) async fn a_guess_without_a_pending_code_is_a_plain_failure(world: &World) {
@@ -186,4 +191,100 @@ pub(crate) async fn a_code_belongs_to_one_user(world: &World) {
         world.refused(&change, CommitOutcome::CodeRejected).await;
         world.commit(&set_hash(&other, Version(1), 2)).await;
     }
+}
+
+pub(crate) async fn a_stale_version_meets_a_wrong_code(world: &World) {
+    let (key, _) = user_with_code(world).await;
+    for stale in [1, 3] {
+        let change = redeem(&key, Version(stale), 8, 2);
+        world.refused(&change, CommitOutcome::Conflict).await;
+    }
+    let change = redeem(&key, Version(2), 8, 2);
+    world.refused(&change, CommitOutcome::CodeRejected).await;
+}
+
+pub(crate) async fn a_guess_that_is_never_settled_counts(world: &World) {
+    let (key, _) = user_with_code(world).await;
+    for count in 1..=3 {
+        guess_permit(world, &key).await;
+        assert_eq!(guesses(world, &key).await, Some(count - 1), "it is open");
+        world.advance(HOUR / 12).await;
+        world.attempt(&subject(&key), Verification::Abandoned).await;
+        assert_eq!(guesses(world, &key).await, Some(count));
+        assert_eq!(world.load(&key).await.failures, count);
+    }
+    let change = redeem(&key, Version(2), 7, 2);
+    world.refused(&change, CommitOutcome::CodeRejected).await;
+    world.history(&key).await;
+}
+
+pub(crate) async fn a_lease_that_guesses_at_no_code_leaves_it_alone(world: &World) {
+    let (key, _) = user_with_code(world).await;
+    world.permit(&subject(&key), AttemptLimits::default()).await;
+    world.advance(HOUR / 2).await;
+    assert_eq!(world.fail(&subject(&key)).await, 2);
+    assert_eq!(guesses(world, &key).await, Some(0));
+}
+
+pub(crate) async fn the_first_request_says_whether_a_permit_guesses(world: &World) {
+    let (key, _) = user_with_code(world).await;
+    let plain = ask(&subject(&key), AttemptLimits::default());
+    let guess = ask(&subject(&key), AttemptLimits::default()).with_guessed_code();
+    let mut changed = guess.clone();
+    changed.guessed_code = false;
+    for request in [&plain, &guess, &plain.clone().with_guessed_code(), &changed] {
+        let outcome = world.take(request).await;
+        assert_eq!(outcome, AttemptOutcome::Permitted { failures: 0 });
+    }
+    world.settle(&subject(&key), plain.permit, WRONG).await;
+    assert_eq!(guesses(world, &key).await, Some(0));
+    world.settle(&subject(&key), guess.permit, WRONG).await;
+    assert_eq!(guesses(world, &key).await, Some(1));
+}
+
+pub(crate) async fn guesses_at_a_code_saturate(world: &World) {
+    let key = world.user("42").await;
+    let mut code = Code::new([7; 32], world.now().await + HOUR);
+    code.guesses = u32::MAX - 1;
+    let expires = code.expires;
+    let issued = issue(&key, Version(1), 7, expires).with_code(CodeChange::Issue(code));
+    world.commit(&issued).await;
+    guess(world, &key, 2, WRONG).await;
+    assert_eq!(guesses(world, &key).await, Some(u32::MAX));
+    guess_permit(world, &key).await;
+    world.advance(HOUR / 2).await;
+    assert_eq!(world.fail(&subject(&key)).await, 4);
+    assert_eq!(guesses(world, &key).await, Some(u32::MAX));
+}
+
+pub(crate) async fn a_forgotten_lease_is_still_a_guess(world: &World) {
+    let (key, _) = user_with_code(world).await;
+    guess_permit(world, &key).await;
+    world.advance(HOUR / 2).await;
+    let change = set_state(&key, Version(2), UserState::Active);
+    world.commit(&change).await;
+    assert_eq!(world.load(&key).await.failures, 0);
+    assert_eq!(guesses(world, &key).await, Some(1));
+}
+
+pub(crate) async fn a_lease_that_ran_out_is_no_guess_at_a_code_issued_with_the_change(
+    world: &World,
+) {
+    let (key, expires) = user_with_code(world).await;
+    guess_permit(world, &key).await;
+    world.advance(HOUR / 2).await;
+    let change = set_state(&key, Version(2), UserState::Active)
+        .with_code(CodeChange::Issue(Code::new([8; 32], expires)));
+    world.commit(&change).await;
+    assert_eq!(guesses(world, &key).await, Some(0));
+}
+
+pub(crate) async fn a_code_expires_at_a_microsecond(world: &World) {
+    let key = world.user("42").await;
+    let end = world.now().await.trunc_subsecs(6) + HOUR;
+    let code = Code::new([7; 32], end + TimeDelta::nanoseconds(999));
+    assert_eq!(code.expires, end);
+    let change = issue(&key, Version(1), 7, end + TimeDelta::nanoseconds(999));
+    world.commit(&change).await;
+    assert_eq!(world.load(&key).await.code, Some(code));
 }

@@ -1,8 +1,8 @@
 //! `UserStore::commit`: versions, sequences and refusals.
 
 use portcullis_core::{
-    UserId,
-    store::{CommitOutcome, EventKind, UserState, Version},
+    StoreErrorKind, UserId,
+    store::{CommitOutcome, EventKind, Method, UserState, Version},
 };
 
 use crate::{
@@ -163,4 +163,25 @@ pub(crate) async fn a_lockout_does_not_stop_a_commit(world: &World) {
     );
     assert_eq!((record.version, record.failures), (Version(2), 0));
     world.history(&key).await;
+}
+
+pub(crate) async fn a_method_that_is_not_committed_is_misuse(world: &World) {
+    let key = world.user("42").await;
+    for method in [Method::Attempt, Method::Create, Method::UpgradeHash] {
+        for (user, version) in [(&key, 1), (&key, 9), (&crate::build::key("acme", "43"), 1)] {
+            let mut change = set_hash(user, Version(version), 2);
+            change.method = method;
+            let before = world.snapshot().await;
+            let error = world.store.commit(&change).await;
+            let error = error.expect_err("the method is not committed");
+            assert_eq!(error.kind(), StoreErrorKind::Misuse);
+            world.unchanged(&before).await;
+            assert!(world.operation(user, change.operation).await.is_none());
+        }
+    }
+    let mut change = set_hash(&key, Version(1), 2);
+    change.method = Method::Create;
+    assert!(world.store.commit(&change).await.is_err());
+    change.method = Method::SetPassword;
+    world.commit(&change).await;
 }

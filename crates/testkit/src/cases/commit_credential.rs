@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use portcullis_core::store::{
-    AttemptLimits, AttemptOutcome, CodeChange, CredentialChange, StoredHash, UserState,
-    Verification, Version, WaitSchedule,
+    AttemptLimits, AttemptOutcome, CodeChange, CredentialChange, SettleOutcome, StoredHash,
+    UserState, Verification, Version, WaitSchedule,
 };
 
 use crate::{
@@ -199,5 +199,61 @@ pub(crate) async fn open_permits_stay_open_over_a_new_credential(world: &World) 
         let outcome = world.settle(&subject, permit, WRONG).await;
         assert_eq!(outcome, settled(failures, false));
     }
+    world.history(&key).await;
+}
+
+pub(crate) async fn leases_that_ran_out_before_are_forgotten(world: &World) {
+    let key = world.user("42").await;
+    let subject = subject(&key);
+    let changes = [
+        set_hash(&key, Version(1), 2),
+        remove_hash(&key, Version(2)),
+        set_state(&key, Version(3), UserState::Active),
+    ];
+    let mut sequence = 1;
+    for change in &changes {
+        let forgotten = ask(&subject, lockout(3));
+        world.take(&forgotten).await;
+        world.advance(Duration::from_secs(3_600)).await;
+        world.commit(change).await;
+        let outcome = world.take(&ask(&subject, lockout(1))).await;
+        assert_eq!(outcome, AttemptOutcome::Permitted { failures: 0 });
+        let outcome = world.settle(&subject, forgotten.permit, WRONG).await;
+        assert_eq!(outcome, SettleOutcome::Expired);
+        assert_eq!(world.take(&forgotten).await, AttemptOutcome::Spent);
+        sequence += 1;
+        assert_eq!(world.load(&key).await.sequence, sequence, "no failure");
+    }
+    world.history(&key).await;
+}
+
+pub(crate) async fn what_is_forgotten_is_not_what_is_open(world: &World) {
+    let key = world.user("42").await;
+    let subject = subject(&key);
+    let mut long = lockout(3);
+    long.lease = Duration::from_secs(7_200);
+    let open = world.permit(&subject, long).await;
+    world.permit(&subject, lockout(3)).await;
+    world.advance(Duration::from_secs(3_600)).await;
+    world.commit(&set_hash(&key, Version(1), 2)).await;
+    let outcome = world.take(&ask(&subject, lockout(1))).await;
+    assert!(matches!(outcome, AttemptOutcome::Busy { .. }));
+    assert_eq!(world.settle(&subject, open, WRONG).await, settled(1, false));
+    world.history(&key).await;
+}
+
+pub(crate) async fn other_changes_forget_no_lease(world: &World) {
+    let key = world.user("42").await;
+    world.permit(&subject(&key), lockout(3)).await;
+    world.advance(Duration::from_secs(3_600)).await;
+    let expires = world.now().await + TimeDelta::hours(1);
+    for change in [
+        set_state(&key, Version(1), UserState::Inactive),
+        issue(&key, Version(2), 7, expires),
+    ] {
+        world.commit(&change).await;
+    }
+    let outcome = world.take(&ask(&subject(&key), lockout(3))).await;
+    assert_eq!(outcome, AttemptOutcome::Permitted { failures: 1 });
     world.history(&key).await;
 }

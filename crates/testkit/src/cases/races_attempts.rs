@@ -227,3 +227,29 @@ pub(crate) async fn readers_of_the_outbox_miss_nothing_while_many_write(world: &
         assert_eq!(*seen, outbox, "every event once, in one order for all");
     }
 }
+
+pub(crate) async fn one_id_asked_for_on_many_subjects_is_one_permit(world: &World) {
+    let mut subjects = vec![sham("acme", 1), sham("umbrella", 1)];
+    for id in ["1", "2"] {
+        subjects.push(subject(&world.user(id).await));
+    }
+    let permit = op();
+    let outcomes = race(world, RACERS, |store, index| {
+        let subject = subjects[index % subjects.len()].clone();
+        let request = AttemptRequest::new(subject, permit, lockout(1));
+        async move { answered(store.take_attempt(&request).await) }
+    });
+    let outcomes = outcomes.await;
+    let granted = AttemptOutcome::Permitted { failures: 0 };
+    let winner = outcomes.iter().position(|outcome| *outcome == granted);
+    let winner = winner.expect("one subject has it") % subjects.len();
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        let wins = index % subjects.len() == winner;
+        let expected = if wins {
+            granted
+        } else {
+            AttemptOutcome::OperationReused
+        };
+        assert_eq!(outcome, expected);
+    }
+}

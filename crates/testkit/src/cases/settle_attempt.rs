@@ -293,3 +293,37 @@ pub(crate) async fn open_permits_of_a_locked_user_are_settled(world: &World) {
     assert_eq!(world.load(&key).await.state, UserState::Locked);
     world.history(&key).await;
 }
+
+pub(crate) async fn a_failure_still_says_active_and_its_lock_says_locked(world: &World) {
+    let key = world.user("42").await;
+    world.lock_by_attempt(&subject(&key), 1).await;
+    let events = world.history(&key).await;
+    let states: Vec<_> = events[1..]
+        .iter()
+        .map(|one| (one.kind, one.state))
+        .collect();
+    let failed = (EventKind::CheckFailed, UserState::Active);
+    assert_eq!(states, [failed, (EventKind::Locked, UserState::Locked)]);
+}
+
+pub(crate) async fn open_permits_of_a_removed_user_are_expired(world: &World) {
+    let key = world.user("42").await;
+    let subject = subject(&key);
+    let done = world.permit(&subject, lockout(3)).await;
+    let first = world.settle(&subject, done, WRONG).await;
+    let open = world.permit(&subject, lockout(3)).await;
+    world
+        .commit(&set_state(&key, Version(1), UserState::Removed))
+        .await;
+    let before = world.snapshot().await;
+    for _ in 0..2 {
+        for verification in [WRONG, LOCKING, Verification::Right, Verification::Abandoned] {
+            let outcome = world.settle(&subject, open, verification).await;
+            assert_eq!(outcome, SettleOutcome::Expired);
+        }
+        assert_eq!(world.settle(&subject, done, WRONG).await, first);
+        world.advance(LONG).await;
+    }
+    world.unchanged(&before).await;
+    assert!(world.operation(&key, open).await.is_none());
+}

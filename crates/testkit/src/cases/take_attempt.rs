@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use portcullis_core::store::{
-    AttemptLimits, AttemptOutcome, AttemptRequest, EventKind, Verification, Version,
+    AttemptLimits, AttemptOutcome, AttemptRequest, EventKind, UserState, Verification, Version,
 };
 
 use crate::{
-    build::{WRONG, ask, key, lockout, new_user, set_hash, settled, subject, upgrade},
+    build::{
+        WRONG, ask, key, lockout, new_user, set_hash, set_state, settled, sham, subject, upgrade,
+    },
     world::World,
 };
 
@@ -295,4 +297,44 @@ pub(crate) async fn busy_says_when_the_next_lease_ends(world: &World) {
         "it became a failure"
     );
     assert_eq!(world.load_failures(&subject).await, 1);
+}
+
+pub(crate) async fn leases_are_kept_to_the_microsecond(world: &World) {
+    let mut limits = lockout(1);
+    limits.lease = LONG + Duration::from_nanos(999);
+    for owner in [subject(&world.user("42").await), sham("acme", 42)] {
+        world.permit(&owner, limits).await;
+        let AttemptOutcome::Busy { retry_in } = world.take(&ask(&owner, limits)).await else {
+            panic!("no place is free");
+        };
+        assert_eq!(retry_in.subsec_nanos() % 1_000, 0);
+        assert!(retry_in <= LONG);
+    }
+}
+
+pub(crate) async fn a_removed_user_is_not_found(world: &World) {
+    let key = world.user("42").await;
+    let subject = subject(&key);
+    let (open, spent) = (ask(&subject, lockout(3)), ask(&subject, lockout(3)));
+    world.take(&open).await;
+    world.take(&spent).await;
+    world.settle(&subject, spent.permit, WRONG).await;
+    world
+        .commit(&set_state(&key, Version(1), UserState::Removed))
+        .await;
+    let before = world.snapshot().await;
+    for _ in 0..2 {
+        for request in [&open, &ask(&subject, lockout(3))] {
+            assert_eq!(world.take(request).await, AttemptOutcome::NotFound);
+        }
+        // What an id has come to is told first, as by every other mutation.
+        assert_eq!(world.take(&spent).await, AttemptOutcome::Spent);
+        world.advance(LONG).await;
+    }
+    world.unchanged(&before).await;
+    let events = world.history(&key).await;
+    assert_eq!(
+        events.last().map(|event| event.kind),
+        Some(EventKind::Removed)
+    );
 }

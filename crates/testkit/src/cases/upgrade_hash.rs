@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use portcullis_core::store::{
-    CommitOutcome, EventKind, HashUpgrade, Method, StoredHash, UpgradeOutcome, Version,
+    CommitOutcome, EventKind, HashUpgrade, Method, StoredHash, UpgradeOutcome, UserState, Version,
 };
 
 use crate::{
-    build::{hash, issue, key, new_user, remove_hash, set_hash, subject, upgrade},
+    build::{hash, issue, key, new_user, remove_hash, set_hash, set_state, subject, upgrade},
     history::Facts,
     world::{World, answered},
 };
@@ -145,4 +145,19 @@ pub(crate) async fn an_operation_of_another_user_or_method_is_reused(world: &Wor
     world.refused(&change, CommitOutcome::OperationReused).await;
     let done = world.operation(&key, rehash.operation).await;
     assert_eq!(done.map(|done| done.method), Some(Method::UpgradeHash));
+}
+
+pub(crate) async fn a_removed_user_has_nothing_to_upgrade(world: &World) {
+    let key = world.user("42").await;
+    let applied = upgrade(&key, 1, 2);
+    let replayed = UpgradeOutcome::Replayed(world.upgraded(&applied).await);
+    world
+        .commit(&set_state(&key, Version(1), UserState::Removed))
+        .await;
+    let rehash = upgrade(&key, 2, 3);
+    world
+        .not_upgraded(&rehash, UpgradeOutcome::Superseded)
+        .await;
+    assert!(world.operation(&key, rehash.operation).await.is_none());
+    world.not_upgraded(&applied, replayed).await;
 }

@@ -11,31 +11,39 @@ use portcullis_core::{
     Clock, HashString, ManualClock, MemoryStore, OperationId, OsRandom, StoreError, StoreErrorKind,
     UserKey, UserStore,
     store::{
-        AttemptOutcome, AttemptRequest, Change, Code, CodeChange, CommitOutcome, CreateOutcome,
-        CredentialChange, Event, EventKind, EventPage, EventQuery, EventScope, HashUpgrade, Method,
-        NewUser, OperationRecord, SettleOutcome, Settlement, StoredHash, Subject, UpgradeOutcome,
-        UserRecord, Verification, Version,
+        AttemptLimits, AttemptOutcome, AttemptRequest, Change, Code, CodeChange, CommitOutcome,
+        CreateOutcome, CredentialChange, Event, EventKind, EventPage, EventQuery, EventScope,
+        HashUpgrade, Method, NewUser, OperationRecord, SettleOutcome, Settlement, StoredHash,
+        Subject, UpgradeOutcome, UserRecord, UserState, Verification, Version,
     },
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bug {
     ChecksThenWrites,
+    CodeBeforeVersion,
     CodeWorksTwice,
+    CommitsAnything,
+    CountsOldLeases,
     DatesGoBack,
     EndlessLeases,
     FailuresMoveVersion,
     FoldsCase,
+    ForgetsAbandoned,
+    ForgetsGuesses,
     ForgetsOperations,
     ForgetsOtherHandles,
     IgnoresLimit,
     IgnoresOrganisation,
     IgnoresVersion,
+    LocksBeforeItFails,
     LosesEvents,
     None,
     OneSham,
+    RenewsShams,
     RightClosesAll,
     SettlesTwice,
+    SharesPermits,
     SkipsBetweenPages,
     TakesAnyCursor,
     UnreadableIsError,
@@ -49,6 +57,7 @@ struct Memory {
     keys: HashSet<UserKey>,
     codes: HashMap<UserKey, Code>,
     permits: HashMap<Subject, Vec<OperationId>>,
+    abandoned: HashSet<OperationId>,
 }
 
 #[derive(Debug)]
@@ -135,6 +144,29 @@ impl Buggy {
         self.commit_unconditionally(change).await
     }
 
+    async fn commit_code_first(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        let outcome = self.inner.commit(change).await?;
+        let record = self.inner.load(&change.key).await?;
+        let pending = record.and_then(|record| record.code);
+        Ok(match (&change.code, pending) {
+            (CodeChange::Consume { digest, .. }, Some(code))
+                if outcome == CommitOutcome::Conflict && code.digest != *digest =>
+            {
+                CommitOutcome::CodeRejected
+            }
+            _ => outcome,
+        })
+    }
+
+    /// Counts leases that have run out before it commits, as if they were settled failures.
+    async fn count_and_commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        let limits = AttemptLimits::default().with_lockout(0);
+        let subject = Subject::User(change.key.clone());
+        let count = AttemptRequest::new(subject, random(), limits);
+        self.inner.take_attempt(&count).await?;
+        self.inner.commit(change).await
+    }
+
     async fn commit_with_lasting_code(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let mut copy = copy(change, change.operation, change.expected);
         let known = self.memory().codes.get(&change.key).cloned();
@@ -158,7 +190,7 @@ impl UserStore for Buggy {
         let outcome = self.inner.create(user).await?;
         if self.bug == Bug::Upserts && outcome == CreateOutcome::Exists {
             let (key, event) = (user.key.clone(), user.event());
-            let change = Change::new(key, Method::Create, user.operation, Version(0), event)
+            let change = Change::new(key, Method::SetPassword, user.operation, Version(0), event)
                 .with_credential(CredentialChange::Remove);
             if let CommitOutcome::Committed(details) = self.commit_unconditionally(&change).await? {
                 return Ok(CreateOutcome::Created(details));
@@ -188,6 +220,13 @@ impl UserStore for Buggy {
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         match self.bug {
             Bug::ChecksThenWrites => self.check_then_write(change).await,
+            Bug::CodeBeforeVersion => self.commit_code_first(change).await,
+            Bug::CommitsAnything if !change.method.is_committed() => {
+                let mut loose = copy(change, change.operation, change.expected);
+                loose.method = Method::SetPassword;
+                self.inner.commit(&loose).await
+            }
+            Bug::CountsOldLeases => self.count_and_commit(change).await,
             Bug::CodeWorksTwice => self.commit_with_lasting_code(change).await,
             Bug::IgnoresVersion => self.commit_unconditionally(change).await,
             Bug::ForgetsOperations => {
@@ -206,6 +245,7 @@ impl UserStore for Buggy {
         let mut request = request.clone();
         request.subject = self.subject(request.subject);
         match self.bug {
+            Bug::ForgetsGuesses => request.guessed_code = false,
             Bug::EndlessLeases => request.limits.lease = Duration::from_secs(1 << 40),
             Bug::IgnoresLimit => {
                 request.limits.lockout = None;
@@ -218,7 +258,18 @@ impl UserStore for Buggy {
             .entry(request.subject.clone())
             .or_default()
             .push(request.permit);
-        self.inner.take_attempt(&request).await
+        let outcome = self.inner.take_attempt(&request).await?;
+        let sham = matches!(request.subject, Subject::Sham { .. });
+        let again = match outcome {
+            AttemptOutcome::OperationReused => self.bug == Bug::SharesPermits,
+            AttemptOutcome::Spent => self.bug == Bug::RenewsShams && sham,
+            _ => false,
+        };
+        if again {
+            request.permit = random();
+            return self.inner.take_attempt(&request).await;
+        }
+        Ok(outcome)
     }
 
     async fn settle_attempt(&self, settlement: &Settlement) -> Result<SettleOutcome, StoreError> {
@@ -239,13 +290,22 @@ impl UserStore for Buggy {
             let before = self.inner.operation(key, settlement.permit).await?;
             if before.is_some() {
                 let permit = random();
-                let limits = portcullis_core::store::AttemptLimits::default();
+                let limits = AttemptLimits::default();
                 let request = AttemptRequest::new(settlement.subject.clone(), permit, limits);
                 self.inner.take_attempt(&request).await?;
                 settlement.permit = permit;
             }
         }
-        self.inner.settle_attempt(&settlement).await
+        let abandons = settlement.verification == Verification::Abandoned;
+        let known = self.memory().abandoned.contains(&settlement.permit);
+        if self.bug == Bug::ForgetsAbandoned && known {
+            return Ok(SettleOutcome::Expired);
+        }
+        let outcome = self.inner.settle_attempt(&settlement).await?;
+        if abandons && outcome != SettleOutcome::Expired {
+            self.memory().abandoned.insert(settlement.permit);
+        }
+        Ok(outcome)
     }
 
     async fn upgrade_hash(&self, upgrade: &HashUpgrade) -> Result<UpgradeOutcome, StoreError> {
@@ -267,6 +327,9 @@ impl UserStore for Buggy {
             answer = self.inner.events(&query).await;
         }
         let mut page = answer?;
+        if self.bug == Bug::LocksBeforeItFails {
+            lock_before_failing(&mut page.events);
+        }
         if self.bug == Bug::LosesEvents && query.scope == EventScope::Outbox {
             let kept = |event: &Event| event.kind != EventKind::Locked;
             page.events.retain(kept);
@@ -294,6 +357,20 @@ fn random() -> OperationId {
 
 fn parse(hash: &HashString) -> HashString {
     HashString::parse(hash.as_stored()).expect("it was parsed before")
+}
+
+/// The failure that locks a user says locked, which it only is afterwards.
+fn lock_before_failing(events: &mut [Event]) {
+    let locks: HashSet<_> = events
+        .iter()
+        .filter(|event| event.kind == EventKind::Locked)
+        .map(|event| event.operation)
+        .collect();
+    for event in events {
+        if event.kind == EventKind::CheckFailed && locks.contains(&event.operation) {
+            event.state = UserState::Locked;
+        }
+    }
 }
 
 /// The same change under another operation id or against another version.
