@@ -116,7 +116,7 @@ async fn damage(database: &std::path::Path, hash: &str) {
     use sqlx::{Connection, SqliteConnection};
     let url = format!("sqlite:{}", database.display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    let query = sqlx::query("UPDATE users SET hash = ? WHERE org = ? AND user = '42'");
+    let query = sqlx::query("UPDATE users SET hash = ? WHERE organisation = ? AND user = '42'");
     let done = query
         .bind(hash)
         .bind(ORG)

@@ -22,8 +22,10 @@ fn command(dice: &mut Dice) -> Ask {
         "42",
         "42",
         "42",
-        "initial",
+        "42",
+        "42",
         "locked",
+        "initial",
         "machine",
         "elsewhere",
         "absent",
@@ -33,6 +35,11 @@ fn command(dice: &mut Dice) -> Ask {
     let long = "Aa1!".repeat(18);
     let longer = format!("{long}x");
     let passwords = [
+        "Secret-1234",
+        "Secret-1234",
+        "Secret-1234",
+        "Secret-1234",
+        "Secret-1234",
         "Secret-1234",
         "Geheim-9876",
         "aaa",
@@ -49,6 +56,8 @@ fn command(dice: &mut Dice) -> Ask {
         &longer,
     ];
     let tokens = [
+        ADMIN,
+        ADMIN,
         ADMIN,
         ADMIN,
         ADMIN,
@@ -74,7 +83,7 @@ fn command(dice: &mut Dice) -> Ask {
     if *dice.roll(&[&0, &1, &2, &3, &4, &5, &6, &7]) == 0 {
         ask.authorization = dice.roll(&headers.each_ref()).map(str::to_owned);
     }
-    let operations = [None, None, None, Some("not an id")];
+    let operations = [None, None, None, None, None, None, None, Some("not an id")];
     ask.operation = dice.roll(&operations.each_ref()).map(str::to_owned);
     ask
 }

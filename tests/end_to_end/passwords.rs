@@ -50,11 +50,11 @@ async fn odd_characters_survive_and_every_byte_counts() {
     let server = Server::start().await;
     let odd = [
         "Aa1!\0rest",
-        "\u{1}\u{2}\u{7f}Aa1!",
+        "\u{1}\u{2}\u{7f}Aa1!x",
         "Aa1!\r\n\t end ",
         " Aa1!space ",
-        "Aa1!👩‍👩‍👧é\u{301}",
-        "Aa1!\"\\/\u{8}\u{c}",
+        "Aa1!xx👩‍👩‍👧é\u{301}",
+        "Aa1!\"\\/\u{8}\u{c}x",
         "Aa1!\u{feff}\u{200b}\u{202e}x",
         "Aa1!\u{10ffff}\u{e000}xx",
     ];

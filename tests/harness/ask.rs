@@ -14,6 +14,7 @@ use crate::http::{Reply, post};
 
 /// A transport and its encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "tests match on all of them")]
 pub enum Door {
     /// Connect with JSON.
     ConnectJson,
@@ -43,6 +44,7 @@ impl Door {
 
 /// Which endpoint is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "tests match on all of them")]
 pub enum Method {
     /// `SetHumanPassword`
     Set,
@@ -298,6 +300,7 @@ pub struct Answer {
 
 /// A detail of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "tests match on all of them")]
 pub enum Detail {
     /// `google.rpc.BadRequest`: field, reason and description.
     BadRequest(Vec<(String, String, String)>),

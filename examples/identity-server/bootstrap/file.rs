@@ -67,12 +67,11 @@ pub(super) fn parse(text: &str) -> Result<File, Problem> {
     toml::from_str(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         let message = error.message();
-        let expected = message
-            .split_once(", expected ")
-            .map(|(_, expected)| expected);
+        let typed = message.starts_with("invalid type") || message.starts_with("invalid value");
+        let expected = message.split_once(", expected ").filter(|_| typed);
         let text = if message.starts_with("unknown field") || message.starts_with("missing field") {
             format!("{message}; see the README for the form of this file")
-        } else if let Some(expected) = expected {
+        } else if let Some((_, expected)) = expected {
             format!("this value has the wrong type or form; expected {expected}")
         } else if message.starts_with("the minimum length") {
             message.to_owned()
