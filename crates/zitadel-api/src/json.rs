@@ -208,3 +208,67 @@ fn code_unit(digits: Option<&str>) -> Result<u16, Malformed> {
     }
     u16::from_str_radix(digits, 16).map_err(|_| Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use serde_json::{Value, json};
+
+    use super::{Endpoint, Request, decode, unescape};
+
+    const ENDPOINT: Endpoint = Endpoint::SetHumanPassword;
+
+    fn password(body: &str) -> Option<String> {
+        decode(ENDPOINT, body.as_bytes())
+            .ok()
+            .map(|request| request.password.to_string())
+    }
+
+    #[test]
+    fn unknown_numbers_of_any_size_are_skipped_or_refused_without_harm() {
+        for number in [
+            "1",
+            "-1",
+            "1.5e300",
+            "18446744073709551615",
+            "-9223372036854775808",
+        ] {
+            let body = format!(r#"{{"x":{number},"password":"p"}}"#);
+            assert_eq!(password(&body).as_deref(), Some("p"), "{number}");
+        }
+    }
+
+    #[test]
+    fn the_initial_endpoint_does_not_know_the_flag() {
+        let body = br#"{"noChangeRequired":"whatever","password":"p"}"#;
+        assert!(decode(Endpoint::SetHumanInitialPassword, body).is_ok());
+        assert!(decode(ENDPOINT, body).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_survives(text in any::<String>(), user in any::<String>()) {
+            let body = json!({"password": text, "userId": user}).to_string();
+            let Request { user_id, password, .. } =
+                decode(ENDPOINT, body.as_bytes()).map_err(|_| "refused").unwrap();
+            prop_assert_eq!((user_id, password.to_string()), (user, text));
+        }
+
+        #[test]
+        fn escapes_mean_what_serde_says(escaped in r#"([a-z]|\\[bfnrtux"\\/]|[0-9a-fD8C]|\\u[0-9aAdDcC8]{4}){0,12}"#) {
+            let quoted = format!("\"{escaped}\"");
+            // A quotation mark inside ends the text early: that is the tokenizer's business.
+            if let Ok(Value::String(expected)) = serde_json::from_str(&quoted) {
+                let text = unescape(&escaped).map(|text| text.to_string());
+                prop_assert_eq!(text.ok(), Some(expected));
+            } else if !escaped.contains('"') {
+                prop_assert!(unescape(&escaped).is_err());
+            }
+        }
+
+        #[test]
+        fn bytes_never_panic(bytes in any::<Vec<u8>>()) {
+            let _ = decode(ENDPOINT, &bytes);
+        }
+    }
+}

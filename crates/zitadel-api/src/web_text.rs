@@ -87,3 +87,25 @@ fn rename(headers: &mut HeaderMap, from: &str, to: &str) {
 fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE)?.to_str().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::decode;
+
+    proptest! {
+        #[test]
+        fn chunks_may_be_cut_anywhere(chunks in any::<Vec<Vec<u8>>>()) {
+            let text: String = chunks.iter().map(|chunk| STANDARD.encode(chunk)).collect();
+            let frame = decode(text.as_bytes()).map(|frame| frame.to_vec());
+            prop_assert_eq!(frame, Some(chunks.concat()));
+        }
+
+        #[test]
+        fn bytes_never_panic(bytes in any::<Vec<u8>>()) {
+            let _ = decode(&bytes);
+        }
+    }
+}
