@@ -1,5 +1,6 @@
 //! The server from outside, over real sockets.
 #![expect(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test reports by panicking"
