@@ -156,71 +156,61 @@ impl ErrorStatus {
 
 impl From<&Error> for ErrorStatus {
     fn from(error: &Error) -> Self {
-        let (code, id, text) = match error.kind() {
-            ErrorKind::PolicyViolated(violations) => return policy_violated(violations.as_slice()),
-            ErrorKind::Overloaded { retry_after } => return overloaded(*retry_after),
-            ErrorKind::Bug | ErrorKind::Misuse => (
-                Code::Internal,
-                "PORTCULLIS-Int01",
-                "An internal error occurred",
-            ),
-            ErrorKind::Conflict => (
-                Code::Aborted,
-                "PORTCULLIS-Abrt1",
-                "User was changed at the same time",
-            ),
-            ErrorKind::DeadlineExceeded => (
-                Code::DeadlineExceeded,
-                "PORTCULLIS-Dead1",
-                "Deadline exceeded, the change may have been applied",
-            ),
-            ErrorKind::Hashing => (
-                Code::Internal,
-                "COMMAND-CahN2",
-                "An internal error occurred",
-            ),
-            ErrorKind::MembershipNotFound => {
-                (Code::NotFound, "AUTHZ-cdgFk", "membership not found")
+        match error.kind() {
+            ErrorKind::PolicyViolated(violations) => policy_violated(violations.as_slice()),
+            ErrorKind::Overloaded { retry_after } => overloaded(*retry_after),
+            kind => {
+                let (code, id, text) = code_id_and_text(kind);
+                Self::with_id(code, id, text)
             }
-            ErrorKind::OperationReused => (
-                Code::InvalidArgument,
-                "PORTCULLIS-Oper2",
-                "Operation id belongs to another user or method",
-            ),
-            ErrorKind::OrganisationNotFound => (
-                Code::PermissionDenied,
-                "AUTH-Bs7Ds",
-                "Organisation doesn't exist",
-            ),
-            ErrorKind::OutcomeUnknown => (
-                Code::Unknown,
-                "PORTCULLIS-Unkn1",
-                "Outcome unknown, the change may have been applied",
-            ),
-            ErrorKind::PermissionDenied => (
-                Code::PermissionDenied,
-                "AUTH-5mWD2",
-                "No matching permissions found",
-            ),
-            ErrorKind::Unavailable => (
-                Code::Unavailable,
-                "PORTCULLIS-Unav1",
-                "Store is unavailable, nothing was changed",
-            ),
-            ErrorKind::UserNotFound => (
-                Code::FailedPrecondition,
-                "COMMAND-G8dh3",
-                "Password not found",
-            ),
-            ErrorKind::UserNotInitialised => (
-                Code::FailedPrecondition,
-                "COMMAND-M9dse",
-                "User is not yet initialized",
-            ),
-        };
-        Self::with_id(code, id, text)
+        }
     }
 }
+
+/// One line for each kind: an exhaustive match, so that a new kind cannot be forgotten.
+const fn code_id_and_text(kind: &ErrorKind) -> (Code, &'static str, &'static str) {
+    use Code::{
+        Aborted, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound,
+        PermissionDenied, ResourceExhausted, Unavailable, Unknown,
+    };
+    match kind {
+        ErrorKind::Bug | ErrorKind::Misuse => (Internal, "PORTCULLIS-Int01", INTERNAL),
+        ErrorKind::Conflict => (
+            Aborted,
+            "PORTCULLIS-Abrt1",
+            "User was changed at the same time",
+        ),
+        ErrorKind::DeadlineExceeded => (DeadlineExceeded, "PORTCULLIS-Dead1", DEADLINE),
+        ErrorKind::Hashing => (Internal, "COMMAND-CahN2", INTERNAL),
+        ErrorKind::MembershipNotFound => (NotFound, "AUTHZ-cdgFk", "membership not found"),
+        ErrorKind::OperationReused => (InvalidArgument, "PORTCULLIS-Oper2", REUSED),
+        ErrorKind::OrganisationNotFound => {
+            (PermissionDenied, "AUTH-Bs7Ds", "Organisation doesn't exist")
+        }
+        ErrorKind::OutcomeUnknown => (Unknown, "PORTCULLIS-Unkn1", UNKNOWN),
+        ErrorKind::Overloaded { .. } => (ResourceExhausted, "PORTCULLIS-Load1", OVERLOADED),
+        ErrorKind::PermissionDenied => (
+            PermissionDenied,
+            "AUTH-5mWD2",
+            "No matching permissions found",
+        ),
+        ErrorKind::PolicyViolated(_) => (InvalidArgument, "DOMAIN-HuJf6", "Password is too short"),
+        ErrorKind::Unavailable => (Unavailable, "PORTCULLIS-Unav1", UNAVAILABLE),
+        ErrorKind::UserNotFound => (FailedPrecondition, "COMMAND-G8dh3", "Password not found"),
+        ErrorKind::UserNotInitialised => (
+            FailedPrecondition,
+            "COMMAND-M9dse",
+            "User is not yet initialized",
+        ),
+    }
+}
+
+const DEADLINE: &str = "Deadline exceeded, the change may have been applied";
+const INTERNAL: &str = "An internal error occurred";
+const OVERLOADED: &str = "Too much work is waiting, nothing was changed";
+const REUSED: &str = "Operation id belongs to another user or method";
+const UNAVAILABLE: &str = "Store is unavailable, nothing was changed";
+const UNKNOWN: &str = "Outcome unknown, the change may have been applied";
 
 /// The first violation speaks; all of them follow in one `BadRequest` (contract 11.6, 11.15).
 fn policy_violated(violations: &[Violation]) -> ErrorStatus {
@@ -239,12 +229,8 @@ fn policy_violated(violations: &[Violation]) -> ErrorStatus {
 }
 
 fn overloaded(retry_after: Duration) -> ErrorStatus {
-    ErrorStatus::with_id(
-        Code::ResourceExhausted,
-        "PORTCULLIS-Load1",
-        "Too much work is waiting, nothing was changed",
-    )
-    .and(Detail::RetryAfter(retry_after))
+    ErrorStatus::with_id(Code::ResourceExhausted, "PORTCULLIS-Load1", OVERLOADED)
+        .and(Detail::RetryAfter(retry_after))
 }
 
 /// Rows 15a to 15e of the contract's step table.

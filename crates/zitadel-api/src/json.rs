@@ -183,7 +183,7 @@ fn unescape(mut rest: &str) -> Result<Zeroizing<String>, Malformed> {
     Ok(text)
 }
 
-/// `uXXXX`, or a surrogate pair `uXXXX\uXXXX`. A lone surrogate is no character.
+/// `u` and four digits, or two of them as a surrogate pair. A lone surrogate is no character.
 fn unicode(escaped: &str) -> Result<(char, usize), Malformed> {
     let first = code_unit(escaped.get(1..5))?;
     if let Some(character) = char::from_u32(first.into()) {
