@@ -14,6 +14,8 @@ mod fixture;
 mod history;
 mod list;
 mod race;
+#[cfg(feature = "servers")]
+pub mod servers;
 mod suite;
 mod world;
 
