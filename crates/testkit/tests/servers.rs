@@ -31,7 +31,7 @@ async fn postgres_keeps_its_data() {
         postgres.query("postgres", "select sum(n) from t").await,
         "3"
     );
-    vanishes(&postgres.directory().to_owned(), postgres);
+    vanishes(postgres, Postgres::directory);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +71,7 @@ async fn redis_keeps_its_data() {
     redis.stop().await;
     redis.start_again().await;
     assert_eq!(redis.cli(&["get", "key"]).await, "value");
-    vanishes(&redis.directory().to_owned(), redis);
+    vanishes(redis, Redis::directory);
 }
 
 /// The control: without its file of commands a killed Redis has nothing.
@@ -111,7 +111,7 @@ async fn a_cluster_fails_over_and_moves_slots() {
     cluster.move_slots(0, 1, 100).await;
     cluster.wait_until_whole().await;
     assert_eq!(cluster.cli(&["get", "key"]).await, "value");
-    vanishes(&cluster.directory().to_owned(), cluster);
+    vanishes(cluster, RedisCluster::directory);
 }
 
 /// How many nodes have the key.
@@ -132,7 +132,7 @@ async fn sentinels_fail_over() {
     redis.kill(0).await;
     redis.wait_for_primary(1).await;
     assert_eq!(redis.cli(1, &["get", "key"]).await, "value");
-    vanishes(&redis.directory().to_owned(), redis);
+    vanishes(redis, RedisSentinel::directory);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,11 +232,12 @@ impl Owner {
 }
 
 /// A dropped handle leaves neither directory nor process.
-fn vanishes<T>(directory: &Path, handle: T) {
-    assert_ne!(working_in(directory), Vec::<PathBuf>::new());
+fn vanishes<T>(handle: T, directory: fn(&T) -> &Path) {
+    let directory = directory(&handle).to_owned();
+    assert_ne!(working_in(&directory), Vec::<PathBuf>::new());
     drop(handle);
     assert!(!directory.exists(), "the directory is gone");
-    assert_eq!(working_in(directory), Vec::<PathBuf>::new());
+    assert_eq!(working_in(&directory), Vec::<PathBuf>::new());
 }
 
 fn wait_until_gone(directory: &Path) {
