@@ -108,7 +108,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        // The rest of its processes end with the sandbox.
+        if let Some(mut child) = self.lock().take() {
+            drop(child.kill().and_then(|()| child.wait()));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -107,7 +107,8 @@ impl Sandbox {
 
     /// Sends a signal to everything that works in a place; `KILL` returns when all is gone.
     pub(crate) fn signal(&self, signal: &str, place: &str) {
-        self.lock().order(signal, place);
+        let obeyed = self.lock().order(signal, place);
+        obeyed.expect("the watchdog lives");
     }
 
     fn lock(&self) -> MutexGuard<'_, Watchdog> {
@@ -116,13 +117,13 @@ impl Sandbox {
 }
 
 impl Watchdog {
-    fn order(&mut self, word: &str, place: &str) {
-        let orders = self.orders.as_mut().expect("it is not dropped");
-        writeln!(orders, "{word} {place}").expect("the watchdog listens");
-        let mut answer = String::new();
-        let read = self.answers.read_line(&mut answer);
-        read.expect("the watchdog answers");
-        assert_eq!(answer, "done\n", "the watchdog is gone");
+    fn order(&mut self, word: &str, place: &str) -> io::Result<()> {
+        let orders = self.orders.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(orders, "{word} {place}")?;
+        match self.answers.read_line(&mut String::new())? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -150,8 +151,10 @@ impl Drop for Logs {
         let mut watchdog = self.0.lock();
         if thread::panicking() && !watchdog.keeps {
             watchdog.keeps = true;
-            watchdog.order("keep", "-");
-            eprintln!("logs of the server: {}/*.log", self.0.directory.display());
+            match watchdog.order("keep", "-") {
+                Ok(()) => eprintln!("logs of the server: {}/*.log", self.0.directory.display()),
+                Err(error) => eprintln!("the logs of the server are lost: {error}"),
+            }
         }
     }
 }
