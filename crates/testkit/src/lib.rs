@@ -13,6 +13,8 @@ mod faults;
 mod fixture;
 mod history;
 mod list;
+#[cfg(feature = "servers")]
+pub mod proxy;
 mod race;
 #[cfg(feature = "servers")]
 pub mod servers;

@@ -20,7 +20,7 @@
 //! ```
 
 mod binary;
-mod port;
+pub(crate) mod port;
 mod postgres;
 mod process;
 mod redis;
