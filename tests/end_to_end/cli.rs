@@ -165,6 +165,11 @@ async fn mistakes_in_the_file_are_named_by_line_without_repeating_secrets() {
             "between 1 and 72",
         ),
         (&format!("{token}4711\n"), 3, "expected a string"),
+        (
+            &format!("{token}\"secret-4711\"\n{token}\"secret-4711\"\n"),
+            6,
+            "twice",
+        ),
         (&format!("{token}secret-4711\n"), 3, "TOML"),
         (
             "[[member]]\nuser = \"1\"\norg = \"b\"\nroles = []\n",

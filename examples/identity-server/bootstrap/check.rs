@@ -45,8 +45,12 @@ pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
         if token.token.get_ref().is_empty() {
             return Err(at(&token.token, "a token must not be empty"));
         }
+        let offset = token.token.span().start;
         let secret = Zeroizing::new(token.token.into_inner());
-        directory.add_token(&secret, Caller::new(user, home));
+        if !directory.add_token(&secret, Caller::new(user, home)) {
+            let text = "this token is listed twice; give every caller a token of its own".into();
+            return Err(Problem { offset, text });
+        }
     }
     Ok(Bootstrap {
         users,
