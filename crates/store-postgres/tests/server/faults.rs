@@ -167,7 +167,7 @@ async fn a_statement_that_takes_too_long_is_not_applied() {
         .with_statement_timeout(Duration::from_millis(100));
     let store = PostgresStore::connect(&config).await.unwrap();
     let mut raw = place.raw().await;
-    crate::place::run(&mut raw, "BEGIN; SELECT take_turn('acme', '42')").await;
+    crate::place::run(&mut raw, "BEGIN; SELECT turn('acme', '42', NULL)").await;
     let change = set("42", Version::FIRST);
     let error = store.commit(&change).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);

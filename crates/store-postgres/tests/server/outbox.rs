@@ -59,7 +59,7 @@ async fn a_writer_that_has_no_transaction_id_yet_holds_up_nothing_older() {
     let store = place.open().await;
     create(&store, "before").await;
     let mut raw = place.raw().await;
-    run(&mut raw, "BEGIN; SELECT take_turn('acme', 'slow')").await;
+    run(&mut raw, "BEGIN; SELECT turn('acme', 'slow', NULL)").await;
     assert_eq!(users(&page(&store).await.events), ["before"]);
     run(&mut raw, "ROLLBACK").await;
 }

@@ -3,7 +3,8 @@
 use std::{pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use portcullis_core::store::{
-    CommitOutcome, CreateOutcome, Cursor, EventQuery, NewUser, StoredHash, UserKind, Version,
+    AttemptLimits, AttemptRequest, CommitOutcome, CreateOutcome, Cursor, EventQuery, Method,
+    NewUser, StoredHash, Subject, UserKind, Version,
 };
 use portcullis_core::{HashDigest, OperationId, StoreErrorKind, UserStore};
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
@@ -144,12 +145,28 @@ async fn an_operation_id_that_is_taken_meanwhile_is_reused() {
 }
 
 #[tokio::test]
+async fn a_change_that_comes_again_with_a_newer_version_is_replayed() {
+    let (_place, store) = place_with_user().await;
+    let mut change = set("42", Version(1));
+    let CommitOutcome::Committed(details) = store.commit(&change).await.unwrap() else {
+        panic!("it is the first");
+    };
+    change.expected = Version(2);
+    let outcome = store.commit(&change).await.unwrap();
+    assert_eq!(outcome, CommitOutcome::Replayed(details));
+    change.method = Method::ChangeState;
+    let outcome = store.commit(&change).await.unwrap();
+    assert_eq!(outcome, CommitOutcome::OperationReused);
+    assert_consistent(&store, "42").await;
+}
+
+#[tokio::test]
 async fn a_user_who_is_locked_elsewhere_is_unavailable_and_nothing_is_applied() {
     let (place, _) = place_with_user().await;
     let config = place.config().with_lock_timeout(Duration::from_millis(100));
     let store = PostgresStore::open(&config).await.unwrap();
     let mut raw = place.raw().await;
-    run(&mut raw, "BEGIN; SELECT take_turn('acme', '42')").await;
+    run(&mut raw, "BEGIN; SELECT turn('acme', '42', NULL)").await;
     let error = store.commit(&set("42", Version(1))).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(
@@ -172,7 +189,9 @@ async fn an_isolation_level_that_hides_what_was_waited_for_is_misuse() {
             .options([("default_transaction_isolation", level)]);
         let pool = sqlx::PgPool::connect_lazy_with(options);
         let other = PostgresStore::from_pool(pool, &place.config());
-        let error = other.commit(&set("42", Version(1))).await.unwrap_err();
+        let subject = Subject::User(key("42"));
+        let request = AttemptRequest::new(subject, operation(), AttemptLimits::default());
+        let error = other.take_attempt(&request).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Misuse);
     }
     commit(&store, "42").await;
