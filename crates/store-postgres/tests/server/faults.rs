@@ -99,6 +99,7 @@ async fn silence_ends_in_time_and_is_over_with_its_cause() {
     let (place, proxy, _) = behind_proxy(false).await;
     let url = format!("postgres://postgres@{}/postgres", proxy.address());
     let pool = PgPoolOptions::new().min_connections(2).max_connections(2);
+    let pool = pool.test_before_acquire(false);
     let pool = pool.connect(&url).await.unwrap();
     let config = place
         .config()
