@@ -12,6 +12,8 @@ mod cases;
 mod faults;
 mod fixture;
 mod history;
+#[cfg(feature = "servers")]
+pub mod linearizability;
 mod list;
 #[cfg(feature = "servers")]
 pub mod proxy;
