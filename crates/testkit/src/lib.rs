@@ -12,8 +12,14 @@ mod cases;
 mod faults;
 mod fixture;
 mod history;
+#[cfg(feature = "servers")]
+pub mod linearizability;
 mod list;
+#[cfg(feature = "servers")]
+pub mod proxy;
 mod race;
+#[cfg(feature = "servers")]
+pub mod servers;
 mod suite;
 mod world;
 
