@@ -41,12 +41,13 @@ impl RedisStore {
         let arguments = [owner, id.as_bytes(), keep_claim.as_bytes()];
         let (claimed, _) = self.evaluate(&scripts::CLAIM, &keys, &arguments, false).await?;
         if claimed != Value::Int(1) {
-            return Ok(Reply::of(Outcome::Reused));
+            return Reply::parse(REUSED);
         }
         let reply = self.run(script, place, operation, keep, call).await?;
         if reply.outcome.is_refusal() {
             // The refusal holds either way; a claim that stays is forgotten in time.
-            let given_up = self.evaluate(&scripts::RELEASE, &keys, &[id.as_bytes()], false);
+            let arguments = [id.as_bytes()];
+            let given_up = self.evaluate(&scripts::RELEASE, &keys, &arguments, false);
             drop(given_up.await);
         }
         Ok(reply)
@@ -155,6 +156,8 @@ pub(crate) fn millis(keep: Duration) -> String {
     keep.min(MAX_KEEP).as_millis().to_string()
 }
 
+/// What a script would have answered.
+const REUSED: &[u8] = br#"{"outcome":"reused"}"#;
 /// How often the digest of a hash is worked out that other hands keep changing.
 const DIGESTS: u32 = 3;
 const MAX_KEEP: Duration = Duration::from_hours(200 * 365 * 24);

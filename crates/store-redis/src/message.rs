@@ -185,7 +185,7 @@ pub(crate) struct Settle {
 }
 
 /// What a script came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
     CodeRejected,
@@ -200,7 +200,6 @@ pub(crate) enum Outcome {
     Permitted,
     Refused,
     Replayed,
-    #[default]
     Reused,
     Settled,
     Spent,
@@ -237,7 +236,7 @@ impl Outcome {
 }
 
 /// The answer of a script.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Reply {
     pub(crate) outcome: Outcome,
     pub(crate) sequence: Option<String>,
@@ -253,13 +252,6 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn of(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            ..Self::default()
-        }
-    }
-
     pub(crate) fn parse(answer: &[u8]) -> Result<Self, Error> {
         serde_json::from_slice(answer).map_err(|_| Error::Reply)
     }

@@ -7,7 +7,7 @@ use portcullis_core::{
     HashDigest, ObjectDetails, OperationId, OrgId, Timestamp, UserId, UserKey,
     store::{Code, Credential, Event, OperationRecord, StoredHash, UserRecord, Version},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::{error::Error, keys::Place};
@@ -167,13 +167,7 @@ fn digest(text: &str, field: &'static str) -> Result<[u8; 32], Error> {
 
 /// Bytes that are no text become a text that no parser takes, so that a damaged hash is found
 /// unreadable and its user is found.
-fn json<'a, T: Deserialize<'a>>(
-    stored: &'a [u8],
-    field: &'static str,
-) -> Result<T, Error>
-where
-    T: serde::de::DeserializeOwned,
-{
+fn json<T: DeserializeOwned>(stored: &[u8], field: &'static str) -> Result<T, Error> {
     let text = match String::from_utf8_lossy(stored) {
         Cow::Borrowed(text) => return serde_json::from_str(text).map_err(|_| unreadable(field)),
         Cow::Owned(text) => Zeroizing::new(text),
