@@ -13,7 +13,11 @@ mod faults;
 mod fixture;
 mod history;
 mod list;
+#[cfg(feature = "servers")]
+pub mod proxy;
 mod race;
+#[cfg(feature = "servers")]
+pub mod servers;
 mod suite;
 mod world;
 
