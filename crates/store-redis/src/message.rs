@@ -13,6 +13,7 @@ use crate::{error::Error, keys::Place};
 pub(crate) struct Call<B> {
     pub(crate) subject: String,
     /// The user's id; a sham has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<String>,
     pub(crate) method: &'static str,
     pub(crate) operation: String,
