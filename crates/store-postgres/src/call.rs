@@ -194,15 +194,17 @@ mod tests {
     #[test]
     fn values_are_written_without_anything_that_could_end_a_literal() {
         let moment = DateTime::from_timestamp_micros(1_790_000_000_000_001).unwrap();
-        let call = Call::new(&SqlStr::from_static("SELECT f($1, $2, $3, $4, $5, $6, $7, $8, $1)"))
-            .text("a'; DROP")
-            .bytes(&[0x00, 0xff])
-            .flag(true)
-            .number(-7)
-            .with(Value::Small(-1))
-            .with(Value::Moment(Some(moment)))
-            .with(Value::Texts(vec!["x", "y"]))
-            .with(Value::Text(None));
+        let call = Call::new(&SqlStr::from_static(
+            "SELECT f($1, $2, $3, $4, $5, $6, $7, $8, $1)",
+        ))
+        .text("a'; DROP")
+        .bytes(&[0x00, 0xff])
+        .flag(true)
+        .number(-7)
+        .with(Value::Small(-1))
+        .with(Value::Moment(Some(moment)))
+        .with(Value::Texts(vec!["x", "y"]))
+        .with(Value::Text(None));
         assert_eq!(
             call.written_out(),
             "SELECT f(convert_from('\\x61273b2044524f50', 'UTF8'), '\\x00ff'::bytea, true, \

@@ -126,7 +126,8 @@ impl PostgresConfig {
     /// How long an answer may take before the connection is given up: what the server allows
     /// itself, and a second for the way.
     pub(crate) const fn patience(&self) -> Duration {
-        self.statement_timeout.saturating_add(Duration::from_secs(1))
+        self.statement_timeout
+            .saturating_add(Duration::from_secs(1))
     }
 
     /// Options of a connection that serves calls.
@@ -224,7 +225,9 @@ fn setting<T: FromStr>(value: &str) -> Result<T, Error> {
 /// The name stands in every statement, so it is held to what needs no quotes.
 fn schema_name(name: &str) -> Result<String, Error> {
     let mut bytes = name.bytes();
-    let first = bytes.next().is_some_and(|byte| matches!(byte, b'a'..=b'z' | b'_'));
+    let first = bytes
+        .next()
+        .is_some_and(|byte| matches!(byte, b'a'..=b'z' | b'_'));
     let rest = bytes.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     let own = name.starts_with("pg_") || name == "information_schema";
     if first && rest && !own && name.len() <= 63 {
@@ -305,7 +308,17 @@ mod tests {
             assert!(schema_name(good).is_ok(), "{good}");
         }
         let longer = "a".repeat(64);
-        for bad in ["", "1a", "A", "a-b", "a\"b", "ä", "pg_x", "information_schema", &longer] {
+        for bad in [
+            "",
+            "1a",
+            "A",
+            "a-b",
+            "a\"b",
+            "ä",
+            "pg_x",
+            "information_schema",
+            &longer,
+        ] {
             assert!(schema_name(bad).is_err(), "{bad}");
         }
     }

@@ -54,16 +54,31 @@ mod tests {
         };
         assert!(safe.survives_crash() && safe.survives_failover());
         let lossy = [
-            Durability { fsync: false, ..safe.clone() },
-            Durability { full_page_writes: false, ..safe.clone() },
-            Durability { synchronous_commit: "off".to_owned(), ..safe.clone() },
+            Durability {
+                fsync: false,
+                ..safe.clone()
+            },
+            Durability {
+                full_page_writes: false,
+                ..safe.clone()
+            },
+            Durability {
+                synchronous_commit: "off".to_owned(),
+                ..safe.clone()
+            },
         ];
         for settings in lossy {
             assert!(!settings.survives_crash() && !settings.survives_failover());
         }
-        let alone = Durability { standbys: false, ..safe.clone() };
+        let alone = Durability {
+            standbys: false,
+            ..safe.clone()
+        };
         assert!(alone.survives_crash() && !alone.survives_failover());
-        let local = Durability { synchronous_commit: "local".to_owned(), ..safe };
+        let local = Durability {
+            synchronous_commit: "local".to_owned(),
+            ..safe
+        };
         assert!(local.survives_crash() && !local.survives_failover());
     }
 }

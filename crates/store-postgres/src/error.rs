@@ -145,10 +145,13 @@ impl From<sqlx::Error> for Failure {
         let report = error.as_database_error().map(|error| Report {
             code: error.code().unwrap_or_default().into_owned(),
             constraint: error.constraint().map(str::to_owned),
-            message: error.code().filter(|code| !code.starts_with("22")).map(|_| {
-                // What a value should have been is told with the value.
-                error.message().to_owned()
-            }),
+            message: error
+                .code()
+                .filter(|code| !code.starts_with("22"))
+                .map(|_| {
+                    // What a value should have been is told with the value.
+                    error.message().to_owned()
+                }),
             fatal: error
                 .try_downcast_ref::<PgDatabaseError>()
                 .is_none_or(|error| error.severity() != PgSeverity::Error),
@@ -290,12 +293,20 @@ mod tests {
     #[test]
     fn what_ends_the_connection_may_come_after_the_commit() {
         for code in ["57P01", "57P02", "57P03", "53300", "XX000"] {
-            assert_eq!(kind(Error::Write(report(code, true))), OutcomeUnknown, "{code}");
+            assert_eq!(
+                kind(Error::Write(report(code, true))),
+                OutcomeUnknown,
+                "{code}"
+            );
             assert!(Error::Write(report(code, true)).ends_connection());
         }
         for code in ["57P01", "57P02", "57P03", "53300"] {
             assert_eq!(kind(Error::Read(report(code, true))), Unavailable, "{code}");
-            assert_eq!(kind(Error::Acquire(report(code, true))), Unavailable, "{code}");
+            assert_eq!(
+                kind(Error::Acquire(report(code, true))),
+                Unavailable,
+                "{code}"
+            );
         }
     }
 
@@ -306,8 +317,16 @@ mod tests {
             (|| sqlx::Error::PoolClosed, Unavailable, Unavailable),
             (|| sqlx::Error::Encode("x".into()), Misuse, Misuse),
             (|| sqlx::Error::WorkerCrashed, Unavailable, OutcomeUnknown),
-            (|| io::Error::from(io::ErrorKind::BrokenPipe).into(), Unavailable, OutcomeUnknown),
-            (|| sqlx::Error::Protocol("x".into()), Unavailable, OutcomeUnknown),
+            (
+                || io::Error::from(io::ErrorKind::BrokenPipe).into(),
+                Unavailable,
+                OutcomeUnknown,
+            ),
+            (
+                || sqlx::Error::Protocol("x".into()),
+                Unavailable,
+                OutcomeUnknown,
+            ),
             (|| sqlx::Error::Decode("x".into()), Corrupt, OutcomeUnknown),
             (|| sqlx::Error::Tls("x".into()), Internal, OutcomeUnknown),
         ] as [(fn() -> sqlx::Error, _, _); 8];

@@ -76,7 +76,11 @@ async fn apply_pending(connection: &mut PgConnection) -> Result<(), Error> {
 }
 
 async fn apply(connection: &mut PgConnection, migration: Migration) -> Result<(), Error> {
-    let checksum: String = migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+    let checksum: String = migration
+        .checksum
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let record = format!(
         "INSERT INTO migrations (version, description, success, checksum, execution_time) \
          VALUES ({}, '{}', true, '\\x{checksum}', 0)",
@@ -93,10 +97,7 @@ async fn run(connection: &mut PgConnection, sql: impl Into<String>) -> Result<()
 
 /// Nothing but our own names and numbers is ever put into a text here. None is prepared, which a
 /// pooler could mistake for that of another client.
-async fn fetch(
-    connection: &mut PgConnection,
-    sql: impl Into<String>,
-) -> Result<Vec<PgRow>, Error> {
+async fn fetch(connection: &mut PgConnection, sql: impl Into<String>) -> Result<Vec<PgRow>, Error> {
     let query = sqlx::raw_sql(AssertSqlSafe(sql.into()));
     query.fetch_all(connection).await.map_err(failed)
 }
@@ -132,8 +133,16 @@ const TABLE: &str = "CREATE TABLE migrations (
 )";
 const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
-    (2, "mutations", include_str!("../migrations/0002_mutations.sql")),
-    (3, "attempts", include_str!("../migrations/0003_attempts.sql")),
+    (
+        2,
+        "mutations",
+        include_str!("../migrations/0002_mutations.sql"),
+    ),
+    (
+        3,
+        "attempts",
+        include_str!("../migrations/0003_attempts.sql"),
+    ),
     (4, "reading", include_str!("../migrations/0004_reading.sql")),
     (5, "roles", include_str!("../migrations/0005_roles.sql")),
 ];

@@ -123,9 +123,10 @@ impl Queries {
         let call = match &change.credential {
             CredentialChange::Keep => call.text("keep").with(Value::Text(None)).flag(false),
             CredentialChange::Remove => call.text("remove").with(Value::Text(None)).flag(false),
-            CredentialChange::Replace { hash, must_change } => {
-                call.text("replace").text(hash.as_stored()).flag(*must_change)
-            }
+            CredentialChange::Replace { hash, must_change } => call
+                .text("replace")
+                .text(hash.as_stored())
+                .flag(*must_change),
             _ => return Err(Error::Unsupported),
         };
         let state = change.state.map(|state| state.as_str().to_owned());
@@ -198,7 +199,9 @@ fn by(text: &SqlStr, subject: &Subject) -> Result<Call, Error> {
     match subject {
         Subject::Sham { organisation, slot } => {
             let call = Call::new(text).text(organisation.as_str());
-            Ok(call.text(slot.to_string()).with(Value::Small((*slot).into())))
+            Ok(call
+                .text(slot.to_string())
+                .with(Value::Small((*slot).into())))
         }
         Subject::User(key) => Ok(of(text, key).with(Value::Small(-1))),
         _ => Err(Error::Unsupported),
@@ -217,7 +220,8 @@ fn with_code(call: Call, change: &CodeChange) -> Result<Call, Error> {
         }
         CodeChange::Issue(code) => {
             let call = call.text("issue").bytes(&code.digest);
-            call.with(Value::Moment(Some(code.expires))).number(code.guesses)
+            call.with(Value::Moment(Some(code.expires)))
+                .number(code.guesses)
         }
         CodeChange::Keep => {
             let call = call.text("keep").with(Value::Bytes(None));

@@ -197,7 +197,11 @@ where
 
 fn details(row: &PgRow, owner: &OrgId) -> Result<ObjectDetails, Error> {
     let date: Timestamp = column(row, "at_date")?;
-    Ok(ObjectDetails::written(number(row, "at_sequence")?, date, owner.clone()))
+    Ok(ObjectDetails::written(
+        number(row, "at_sequence")?,
+        date,
+        owner.clone(),
+    ))
 }
 
 /// Nanoseconds, which may be more than a number of the database can count.
@@ -213,7 +217,10 @@ fn key(row: &PgRow) -> Result<UserKey, Error> {
     let organisation = OrgId::new(column::<String>(row, "organisation")?);
     let organisation = organisation.map_err(unreadable("organisation"))?;
     let user = UserId::new(column::<String>(row, "user_id")?);
-    Ok(UserKey::new(organisation, user.map_err(unreadable("user_id"))?))
+    Ok(UserKey::new(
+        organisation,
+        user.map_err(unreadable("user_id"))?,
+    ))
 }
 
 fn bytes<const N: usize>(row: &PgRow, name: &'static str) -> Result<Option<[u8; N]>, Error> {
@@ -258,7 +265,9 @@ mod tests {
             sequence: 7,
         };
         assert_eq!(position.to_string().parse::<Position>().unwrap(), position);
-        for text in ["", "1", "1.2", "1.2.", "+1.2.3", "1.-2.3", "1.2.3.4", "1.2.x", " 1.2.3"] {
+        for text in [
+            "", "1", "1.2", "1.2.", "+1.2.3", "1.-2.3", "1.2.3.4", "1.2.x", " 1.2.3",
+        ] {
             assert!(text.parse::<Position>().is_err(), "{text}");
         }
     }

@@ -11,11 +11,7 @@ use portcullis_core::{
         UpgradeOutcome, UserRecord,
     },
 };
-use sqlx::{
-    PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::PgRow,
-};
+use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgRow};
 
 use crate::{
     call::{Call, Protocol},
@@ -272,7 +268,8 @@ impl UserStore for PostgresStore {
         let call = self.queries.create(user, self.now());
         let owner = user.key.organisation();
         let reused = CreateOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::created(row, owner)).await
+        self.mutate(call, reused, |row| row::created(row, owner))
+            .await
     }
 
     async fn load(&self, key: &UserKey) -> Result<Option<UserRecord>, StoreError> {
@@ -284,12 +281,14 @@ impl UserStore for PostgresStore {
         let call = self.queries.commit(change, self.now())?;
         let owner = change.key.organisation();
         let reused = CommitOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::committed(row, owner)).await
+        self.mutate(call, reused, |row| row::committed(row, owner))
+            .await
     }
 
     async fn take_attempt(&self, request: &AttemptRequest) -> Result<AttemptOutcome, StoreError> {
         let call = self.queries.take(request, self.now())?;
-        self.mutate(call, AttemptOutcome::OperationReused, row::taken).await
+        self.mutate(call, AttemptOutcome::OperationReused, row::taken)
+            .await
     }
 
     async fn settle_attempt(&self, settlement: &Settlement) -> Result<SettleOutcome, StoreError> {
@@ -302,7 +301,8 @@ impl UserStore for PostgresStore {
         let call = self.queries.upgrade(upgrade, self.now());
         let owner = upgrade.key.organisation();
         let reused = UpgradeOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::upgraded(row, owner)).await
+        self.mutate(call, reused, |row| row::upgraded(row, owner))
+            .await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
@@ -315,7 +315,9 @@ impl UserStore for PostgresStore {
         operation: OperationId,
     ) -> Result<Option<OperationRecord>, StoreError> {
         let rows = self.read(self.queries.operation(key, operation)).await?;
-        let record = rows.first().map(|row| row::operation(row, key.organisation()));
+        let record = rows
+            .first()
+            .map(|row| row::operation(row, key.organisation()));
         Ok(record.transpose()?)
     }
 }

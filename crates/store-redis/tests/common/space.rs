@@ -80,7 +80,10 @@ impl Space {
         let stored = self.server.cli(&["get", &key]).await;
         let mut user: serde_json::Value = serde_json::from_str(&stored).unwrap();
         *user.get_mut(field).unwrap() = value;
-        assert_eq!(self.server.cli(&["set", &key, &user.to_string()]).await, "OK");
+        assert_eq!(
+            self.server.cli(&["set", &key, &user.to_string()]).await,
+            "OK"
+        );
     }
 }
 
