@@ -175,8 +175,12 @@ impl UserRow {
         else {
             return true;
         };
+        // A guess whose lease ran out counts, whether or not an attempt has found it since.
+        let unsettled = self.attempts.ended_guesses(now);
         self.code.as_ref().is_some_and(|code| {
-            code.digest == *digest && now < code.expires && code.guesses < *max_guesses
+            code.digest == *digest
+                && now < code.expires
+                && code.guesses.saturating_add(unsettled) < *max_guesses
         })
     }
 

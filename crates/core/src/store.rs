@@ -100,6 +100,7 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     ///   open stay open.
     /// - A code is consumed in the same step as the write, or the write does not happen.
     /// - The version is compared before the code.
+    /// - A guess at the code whose lease has run out counts against it, settled or not.
     /// - The same operation id again returns the first details and writes nothing.
     /// - An operation id of another user or method is [`CommitOutcome::OperationReused`]; a
     ///   permit's is, open or ended.

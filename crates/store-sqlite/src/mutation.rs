@@ -5,8 +5,8 @@
 use portcullis_core::{
     ObjectDetails, OperationId, Timestamp, UserKey,
     store::{
-        Change, CommitOutcome, CreateOutcome, Event, EventKind, HashUpgrade, Method, NewUser,
-        Subject, UpgradeOutcome, UserState,
+        Change, CodeChange, CommitOutcome, CreateOutcome, Event, EventKind, HashUpgrade, Method,
+        NewUser, Subject, UpgradeOutcome, UserState,
     },
 };
 use sqlx::SqliteConnection;
@@ -60,12 +60,12 @@ pub(crate) async fn commit(
     if user.record.version != change.expected {
         return Ok(CommitOutcome::Conflict);
     }
+    let subject = Subject::User(change.key.clone());
+    if change.clears_failures() || matches!(change.code, CodeChange::Consume { .. }) {
+        user.attempts.permits = queries::permits(connection, &subject).await?;
+    }
     if !user.redeems(&change.code, now) {
         return Ok(CommitOutcome::CodeRejected);
-    }
-    let subject = Subject::User(change.key.clone());
-    if change.clears_failures() {
-        user.attempts.permits = queries::permits(connection, &subject).await?;
     }
     let forgotten = user.apply(change, now)?;
     queries::close_permits(connection, &subject, &forgotten).await?;

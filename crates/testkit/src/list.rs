@@ -100,6 +100,7 @@ macro_rules! __with_cases {
                 a_code_belongs_to_one_user,
                 a_stale_version_meets_a_wrong_code,
                 a_guess_that_is_never_settled_counts,
+                a_guess_that_nobody_came_back_to_counts_when_the_code_is_redeemed,
                 a_lease_that_guesses_at_no_code_leaves_it_alone,
                 the_first_request_says_whether_a_permit_guesses,
                 guesses_at_a_code_saturate,

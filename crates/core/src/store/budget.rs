@@ -113,6 +113,23 @@ impl AttemptState {
         self.end(now)
     }
 
+    /// Guesses at the one-time code that were never settled and whose lease has run out.
+    ///
+    /// ```
+    /// use portcullis_core::store::{AttemptState, Permit};
+    /// use portcullis_core::{Clock, OperationId, OsRandom, SystemClock};
+    /// let now = SystemClock::new().now();
+    /// let guess = Permit::new(OperationId::random(&OsRandom)?, now, true);
+    /// assert_eq!(AttemptState::new(0, None, vec![guess]).ended_guesses(now), 1);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn ended_guesses(&self, now: Timestamp) -> u32 {
+        let permits = self.permits.iter();
+        let ended = permits.filter(|permit| permit.guesses_code && permit.expires <= now);
+        u32::try_from(ended.count()).unwrap_or(u32::MAX)
+    }
+
     /// Decides, and opens the permit where nothing stands in the way.
     pub fn take(&mut self, request: &AttemptRequest, now: Timestamp) -> Decision {
         let decision = self.decide(&request.limits, now);

@@ -218,6 +218,29 @@ pub(crate) async fn a_guess_that_is_never_settled_counts(world: &World) {
     world.history(&key).await;
 }
 
+pub(crate) async fn a_guess_that_nobody_came_back_to_counts_when_the_code_is_redeemed(
+    world: &World,
+) {
+    for (left, outcome) in [(2, None), (3, Some(CommitOutcome::CodeRejected))] {
+        let key = world.user(&left.to_string()).await;
+        let expires = world.now().await + HOUR;
+        world.commit(&issue(&key, Version(1), 7, expires)).await;
+        for _ in 0..left {
+            guess_permit(world, &key).await;
+        }
+        world.permit(&subject(&key), AttemptLimits::default()).await;
+        world.advance(HOUR / 2).await;
+        let late = redeem(&key, Version(2), 7, 2);
+        match outcome {
+            None => {
+                world.commit(&late).await;
+            }
+            Some(refusal) => world.refused(&late, refusal).await,
+        }
+        world.history(&key).await;
+    }
+}
+
 pub(crate) async fn a_lease_that_guesses_at_no_code_leaves_it_alone(world: &World) {
     let (key, _) = user_with_code(world).await;
     world.permit(&subject(&key), AttemptLimits::default()).await;

@@ -24,6 +24,7 @@ pub(crate) enum Bug {
     CodeBeforeVersion,
     CodeWorksTwice,
     CommitsAnything,
+    CountsGuessesLate,
     CountsOldLeases,
     DatesGoBack,
     EndlessLeases,
@@ -167,6 +168,24 @@ impl Buggy {
         self.inner.commit(change).await
     }
 
+    /// Counts only the guesses at the code that something has settled.
+    async fn commit_by_settled_guesses(
+        &self,
+        change: &Change,
+    ) -> Result<CommitOutcome, StoreError> {
+        let mut copy = copy(change, change.operation, change.expected);
+        let record = self.inner.load(&change.key).await?;
+        let settled = record
+            .and_then(|record| record.code)
+            .map(|code| code.guesses);
+        if let CodeChange::Consume { max_guesses, .. } = &mut copy.code
+            && settled.is_some_and(|settled| settled < *max_guesses)
+        {
+            *max_guesses = u32::MAX;
+        }
+        self.inner.commit(&copy).await
+    }
+
     async fn commit_with_lasting_code(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let mut copy = copy(change, change.operation, change.expected);
         let known = self.memory().codes.get(&change.key).cloned();
@@ -226,6 +245,7 @@ impl UserStore for Buggy {
                 loose.method = Method::SetPassword;
                 self.inner.commit(&loose).await
             }
+            Bug::CountsGuessesLate => self.commit_by_settled_guesses(change).await,
             Bug::CountsOldLeases => self.count_and_commit(change).await,
             Bug::CodeWorksTwice => self.commit_with_lasting_code(change).await,
             Bug::IgnoresVersion => self.commit_unconditionally(change).await,

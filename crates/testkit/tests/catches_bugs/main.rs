@@ -101,6 +101,7 @@ caught! {
     a_failure_that_is_locked_already: LocksBeforeItFails in "settle_attempt::",
     a_failure_that_moves_the_version: FailuresMoveVersion in "settle_attempt::",
     a_guess_that_is_forgotten: ForgetsGuesses in "codes::",
+    a_guess_that_is_not_counted_in_time: CountsGuessesLate in "codes::",
     a_handle_that_forgets_what_another_did: ForgetsOtherHandles in "commit_replays::",
     a_lease_that_outlives_the_credential: CountsOldLeases in "commit_credential::",
     a_lease_without_end: EndlessLeases in "take_attempt::",

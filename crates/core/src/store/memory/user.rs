@@ -146,6 +146,7 @@ impl User {
         }
     }
 
+    /// Whether a code that the change wants to consume is the pending one, and still good.
     pub(super) fn redeems(&self, change: &CodeChange, now: Timestamp) -> bool {
         let CodeChange::Consume {
             digest,
@@ -154,8 +155,12 @@ impl User {
         else {
             return true;
         };
+        // A guess whose lease ran out counts, whether or not an attempt has found it since.
+        let unsettled = self.attempts.ended_guesses(now);
         self.code.as_ref().is_some_and(|code| {
-            code.digest == *digest && now < code.expires && code.guesses < *max_guesses
+            code.digest == *digest
+                && now < code.expires
+                && code.guesses.saturating_add(unsettled) < *max_guesses
         })
     }
 
