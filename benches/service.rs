@@ -4,8 +4,9 @@
 //!
 //! Server and client share this process, on runtimes of their own; what is reported is the CPU
 //! time that the kernel charged to the server's threads, so the client's work and the disk's
-//! waiting do not count. Transports and the bare commit take turns, round by round. Hashing is
-//! made trivial (m = 8 KiB, t = 1); its production cost is measured beside it, as the scale.
+//! waiting do not count. Transports and the bare work take turns, round by round. Hashing is made
+//! trivial (m = 8 KiB, t = 1) and is part of the bare work, where it runs in place; handing it to
+//! the hashing threads is the service's cost. Its production cost is measured as the scale.
 #![expect(clippy::unwrap_used, reason = "a bench reports by panicking")]
 
 use std::{
@@ -25,16 +26,16 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use portcullis_core::{
-    Access, Argon2Params, Argon2id, Authority, Caller, Engine, Error, HashString, OperationId,
-    OrgId, OsRandom, Password, PasswordHasher, SystemClock, UserId, UserKey, UserStore, Verdict,
+    Access, Argon2Params, Argon2id, Authority, Caller, Engine, Error, OperationId, OrgId, OsRandom,
+    Password, PasswordHasher, SystemClock, UserId, UserKey, UserStore, Verdict,
     store::{Change, CredentialChange, EventKind, Method, NewUser, UserKind},
 };
 use portcullis_store_sqlite::{SqliteConfig, SqliteStore};
 use portcullis_zitadel_api::{BearerToken, TokenAuthenticator, ZitadelApi};
 use tokio::runtime::{Builder, Runtime};
 
-const ROUNDS: usize = 15;
-const REQUESTS: u32 = 100;
+const ROUNDS: usize = 40;
+const REQUESTS: u32 = 50;
 const RPC: &str = "/zitadel.management.v1.ManagementService/SetHumanPassword";
 const FRAME: &[u8] = b"\0\0\0\0\x11\x0a\x0242\x12\x0bSecret-1234";
 
@@ -116,6 +117,7 @@ fn main() {
         (Arc::clone(&store), serve(store).await)
     });
 
+    let clients = WAYS.map(|(_, http2, ..)| client_of(http2));
     let production = production_hash();
     let mut bare = Vec::new();
     let mut ways: Vec<Vec<Duration>> = WAYS.iter().map(|_| Vec::new()).collect();
@@ -124,9 +126,9 @@ fn main() {
             let store = Arc::clone(&store);
             server.block_on(async { server.spawn(bare_commits(store)).await.unwrap() });
         });
-        let requests: Vec<_> = WAYS
-            .iter()
-            .map(|way| measure(|| client.block_on(requests(address, way))))
+        let turns = WAYS.iter().zip(&clients);
+        let requests: Vec<_> = turns
+            .map(|(way, http)| measure(|| client.block_on(requests(http, address, way))))
             .collect();
         // The first round warms caches and connections.
         if round > 0 {
@@ -136,14 +138,14 @@ fn main() {
                 .for_each(|(all, one)| all.push(one));
         }
     }
-    report(median(bare), &ways, production);
+    report(quiet(bare), &ways, production);
 }
 
 fn report(bare: Duration, ways: &[Vec<Duration>], production: Duration) {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "CPU of one bare load and commit on SQLite: {:.3} ms",
+        "CPU of one bare load, hash and commit on SQLite: {:.3} ms",
         ms(bare)
     )
     .unwrap();
@@ -161,7 +163,7 @@ fn report(bare: Duration, ways: &[Vec<Duration>], production: Duration) {
     writeln!(out, "|---|---:|---:|").unwrap();
     let mut worst = (0.0_f64, 0.0_f64);
     for ((name, ..), samples) in WAYS.iter().zip(ways) {
-        let whole = median(samples.clone());
+        let whole = quiet(samples.clone());
         let beyond = whole.saturating_sub(bare);
         let share = ms(beyond) / (ms(whole) + ms(production));
         worst = (worst.0.max(ms(beyond)), worst.1.max(share));
@@ -186,9 +188,10 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-fn median(mut samples: Vec<Duration>) -> Duration {
+/// The lower quartile: what it costs while nobody else is on the machine.
+fn quiet(mut samples: Vec<Duration>) -> Duration {
     samples.sort_unstable();
-    samples.get(samples.len() / 2).copied().unwrap()
+    samples.get(samples.len() / 4).copied().unwrap()
 }
 
 fn runtime(name: &str) -> Runtime {
@@ -220,14 +223,13 @@ async fn serve(store: Arc<dyn UserStore>) -> SocketAddr {
     address
 }
 
-/// What every request has to do at least: read the user, commit a hash.
+/// What every request has to do at least: read the user, hash, commit.
 async fn bare_commits(store: Arc<dyn UserStore>) {
-    let hash = cheap()
-        .hash(&Password::new("Secret-1234".to_owned()).unwrap())
-        .unwrap();
+    let hasher = cheap();
+    let password = Password::new("Secret-1234".to_owned()).unwrap();
     for _ in 0..REQUESTS {
         let version = store.load(&key("bare")).await.unwrap().unwrap().version;
-        let hash = HashString::parse(hash.as_stored()).unwrap();
+        let hash = hasher.hash(&password).unwrap();
         let operation = OperationId::random(&OsRandom).unwrap();
         let event = EventKind::PasswordChanged;
         let change = Change::new(key("bare"), Method::SetPassword, operation, version, event)
@@ -239,13 +241,18 @@ async fn bare_commits(store: Arc<dyn UserStore>) {
     }
 }
 
-async fn requests(address: SocketAddr, way: &Way) {
-    let (_, http2, path, content_type, body) = *way;
+type HttpClient = Client<HttpConnector, Full<Bytes>>;
+
+fn client_of(http2: bool) -> HttpClient {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
-    let client = Client::builder(TokioExecutor::new())
+    Client::builder(TokioExecutor::new())
         .http2_only(http2)
-        .build(connector);
+        .build(connector)
+}
+
+async fn requests(client: &HttpClient, address: SocketAddr, way: &Way) {
+    let (_, _, path, content_type, body) = *way;
     for _ in 0..REQUESTS {
         let request = Request::post(format!("http://{address}{path}"))
             .header("authorization", "Bearer secret-token")
@@ -296,5 +303,5 @@ fn production_hash() -> Duration {
         hasher.hash(&password).unwrap();
         start.elapsed()
     });
-    median(runs.collect())
+    quiet(runs.collect())
 }

@@ -1,7 +1,7 @@
 //! Organisations, members and tokens: who may do what. In a larger server this is the part that
 //! talks to its own database.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use async_trait::async_trait;
 use portcullis_core::{Access, Authority, Caller, Error, OrgId, Permission, UserId, Verdict};
@@ -41,8 +41,15 @@ impl Directory {
         self.members.entry(user).or_default().push((scope, roles));
     }
 
-    pub(crate) fn add_token(&mut self, token: &str, caller: Caller) {
-        self.tokens.insert(Sha256::digest(token).into(), caller);
+    /// Says whether the token is new; one that is known keeps its caller.
+    pub(crate) fn add_token(&mut self, token: &str, caller: Caller) -> bool {
+        match self.tokens.entry(Sha256::digest(token).into()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(caller);
+                true
+            }
+        }
     }
 
     pub(crate) fn first_membership(&self, user: &UserId) -> Option<&OrgId> {

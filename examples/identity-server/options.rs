@@ -33,7 +33,8 @@ pub(crate) struct ServeOptions {
     )]
     pub(crate) listen: SocketAddr,
 
-    /// Where users are kept: memory: or sqlite:PATH
+    /// Where users are kept: memory:, sqlite:PATH, postgres://…, redis://…, redis+sentinel://… or
+    /// redis+cluster://…
     #[arg(
         long,
         value_name = "URL",
@@ -78,7 +79,7 @@ pub(crate) struct ServeOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectOptions {
-    /// Where the user is kept: sqlite:PATH
+    /// Where the user is kept: sqlite:PATH, postgres://… or redis://…
     #[arg(
         long,
         value_name = "URL",

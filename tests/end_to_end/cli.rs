@@ -165,6 +165,11 @@ async fn mistakes_in_the_file_are_named_by_line_without_repeating_secrets() {
             "between 1 and 72",
         ),
         (&format!("{token}4711\n"), 3, "expected a string"),
+        (
+            &format!("{token}\"secret-4711\"\n{token}\"secret-4711\"\n"),
+            6,
+            "twice",
+        ),
         (&format!("{token}secret-4711\n"), 3, "TOML"),
         (
             "[[member]]\nuser = \"1\"\norg = \"b\"\nroles = []\n",
@@ -341,7 +346,7 @@ async fn every_hash_is_announced_and_logs_can_be_json() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_memory_store_serves_as_well() {
     let server = Server::with(Options {
-        store: "memory:",
+        store: "memory:".to_owned(),
         ..Default::default()
     })
     .await;

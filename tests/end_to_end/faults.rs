@@ -1,7 +1,7 @@
 //! Rows 14, 17 and 18, and what section 11.7 makes of them: a store that fails, over every
 //! transport.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use portcullis_core::{
@@ -10,7 +10,7 @@ use portcullis_core::{
 };
 use portcullis_testkit::{Fault, FaultyStore, StoreMethod};
 use portcullis_tests::{ADMIN, Ask, Door, InProcess, rig, user_key};
-use portcullis_zitadel_api::ZitadelApi;
+use portcullis_zitadel_api::{Limits, ZitadelApi};
 
 #[derive(Debug)]
 struct NoPolicies;
@@ -175,46 +175,21 @@ async fn row_18_a_panic_is_an_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_race_that_is_lost_for_ever_is_aborted_before_the_deadline() {
-    let world = world(Arc::new(StaticPolicies::default())).await;
-    let rival = rival(world.store.clone());
-    let headers = [
-        ("authorization", "Bearer token-admin"),
-        ("grpc-timeout", "300m"),
-    ];
-    let path = "/management/v1/users/42/password";
-    let body = r#"{"password":"Secret-1234"}"#;
-    let mut aborted = 0;
-    for _ in 0..5 {
-        let reply = portcullis_tests::post(world.server.address, path, &headers, body).await;
-        match reply.status {
-            409 => aborted += 1,
-            status => assert_eq!(status, 200, "{}", reply.text()),
-        }
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()));
+    rig::create(&store, "42").await;
+    store.overtake_commits();
+    let engine = Engine::builder(Arc::new(store.clone())).with_hasher(rig::cheap());
+    let (engine, admin) = (Arc::new(engine.build().unwrap()), Arc::new(rig::OneAdmin));
+    let deadline = Duration::from_millis(200);
+    let limits = Limits::default().with_default_deadline(deadline);
+    let api = ZitadelApi::new(engine, admin.clone(), admin).with_limits(limits);
+    let server = InProcess::serve(api.router()).await;
+    for door in Door::ALL {
+        let answer = Ask::new("42", ADMIN).through(door, server.address).await;
+        assert_eq!(answer.code, 10, "{door:?}: {answer:?}");
+        let operation = answer.operation.unwrap().parse().unwrap();
+        let applied = store.operation(&user_key("42"), operation).await.unwrap();
+        assert!(applied.is_none(), "{door:?}: aborted means not applied");
     }
-    rival.abort();
-    assert!(aborted <= 5);
-}
-
-/// Changes the user as fast as it can.
-fn rival(store: FaultyStore) -> tokio::task::JoinHandle<()> {
-    use portcullis_core::{
-        OperationId, OsRandom,
-        store::{Change, EventKind, Method},
-    };
-    tokio::spawn(async move {
-        loop {
-            let version = store.load(&user_key("42")).await.unwrap().unwrap().version;
-            let operation = OperationId::random(&OsRandom).unwrap();
-            let event = EventKind::Reactivated;
-            let change = Change::new(
-                user_key("42"),
-                Method::ChangeState,
-                operation,
-                version,
-                event,
-            );
-            store.commit(&change).await.unwrap();
-            tokio::task::yield_now().await;
-        }
-    })
+    assert!(events(&store).await > 1 + Door::ALL.len(), "it did race");
 }

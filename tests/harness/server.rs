@@ -66,7 +66,7 @@ pub struct Options {
     /// What `--argon2` says.
     pub argon2: &'static str,
     /// What `--store` says; a relative path is in the server's own directory.
-    pub store: &'static str,
+    pub store: String,
     /// What `--log-level` says.
     pub log_level: &'static str,
     /// The bootstrap file, or none for the demo.
@@ -77,7 +77,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             argon2: "m=8,t=1,p=1",
-            store: "sqlite:portcullis.db",
+            store: "sqlite:portcullis.db".to_owned(),
             log_level: "debug",
             bootstrap: Some(BOOTSTRAP.to_owned()),
         }
@@ -129,7 +129,7 @@ impl Server {
         let mut command = Command::new(binary());
         command
             .args(["--listen", "127.0.0.1:0", "--argon2", options.argon2])
-            .args(["--store", options.store, "--log-level", options.log_level])
+            .args(["--store", &options.store, "--log-level", options.log_level])
             .current_dir(directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -205,7 +205,7 @@ impl Server {
         let arguments = [
             "inspect",
             "--store",
-            self.options.store,
+            &self.options.store,
             "--org",
             org,
             "--user",

@@ -3,6 +3,7 @@
 mod argon2id;
 mod params;
 mod pool;
+mod queue;
 
 use std::{fmt::Debug, time::Duration};
 

@@ -39,7 +39,9 @@ impl RedisStore {
         // The claim outlives the record that it guards.
         let keep_claim = millis(keep + DAY);
         let arguments = [owner, id.as_bytes(), keep_claim.as_bytes()];
-        let (claimed, _) = self.evaluate(&scripts::CLAIM, &keys, &arguments, false).await?;
+        let (claimed, _) = self
+            .evaluate(&scripts::CLAIM, &keys, &arguments, false)
+            .await?;
         if claimed != Value::Int(1) {
             return Reply::parse(REUSED);
         }

@@ -140,9 +140,9 @@ impl Link {
     /// The answers to commands on many keys that can be repeated, all at once.
     pub(crate) async fn each(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, Error> {
         if let Connection::Cluster(_) = self.connection().await? {
-            let each = commands.into_iter().map(|(key, command)| async move {
-                self.one(&key, command).await
-            });
+            let each = commands
+                .into_iter()
+                .map(|(key, command)| async move { self.one(&key, command).await });
             return try_join_all(each).await;
         }
         let mut pipeline = Pipeline::new();

@@ -38,7 +38,9 @@ impl Positions {
 
     /// None if nothing was read.
     pub(crate) fn cursor(&self) -> Option<Cursor> {
-        let read = self.read().map(|(partition, number)| format!("{partition:02x}.{number:x}"));
+        let read = self
+            .read()
+            .map(|(partition, number)| format!("{partition:02x}.{number:x}"));
         let text = read.collect::<Vec<_>>().join(",");
         (!text.is_empty()).then(|| Cursor::new(text))
     }
@@ -68,7 +70,11 @@ pub(crate) fn sequence(cursor: Option<&Cursor>) -> Result<u64, Error> {
     let sequence: u64 = cursor.as_str().parse().map_err(|_| Error::Cursor)?;
     // Lists are counted in signed numbers.
     let counted = i64::try_from(sequence).is_ok() && cursor.as_str() == sequence.to_string();
-    if counted { Ok(sequence) } else { Err(Error::Cursor) }
+    if counted {
+        Ok(sequence)
+    } else {
+        Err(Error::Cursor)
+    }
 }
 
 #[cfg(test)]
@@ -89,12 +95,38 @@ mod tests {
     #[test]
     fn nothing_else_is_a_cursor() {
         for text in [
-            "", "17", ".", "3.1", "03.0", "03.01", "03.1F", "03.+1", "+3.1", "03.1,", "03.1,03.2",
-            "04.1,03.1", "100.1", "03.10000000000000000", "03.1 ", "03.g",
+            "",
+            "17",
+            ".",
+            "3.1",
+            "03.0",
+            "03.01",
+            "03.1F",
+            "03.+1",
+            "+3.1",
+            "03.1,",
+            "03.1,03.2",
+            "04.1,03.1",
+            "100.1",
+            "03.10000000000000000",
+            "03.1 ",
+            "03.g",
         ] {
-            assert!(Positions::parse(Some(&Cursor::new(text))).is_err(), "{text:?}");
+            assert!(
+                Positions::parse(Some(&Cursor::new(text))).is_err(),
+                "{text:?}"
+            );
         }
-        for text in ["", "-1", "+1", "01", "1 ", "1.1", "9223372036854775808", "x"] {
+        for text in [
+            "",
+            "-1",
+            "+1",
+            "01",
+            "1 ",
+            "1.1",
+            "9223372036854775808",
+            "x",
+        ] {
             assert!(sequence(Some(&Cursor::new(text))).is_err(), "{text:?}");
         }
         assert_eq!(sequence(Some(&Cursor::new("17"))).unwrap(), 17);

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use redis::{
-    Cmd, Value, cmd,
+    Cmd, Value,
     cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo},
-    from_redis_value,
+    cmd, from_redis_value,
 };
 
 use crate::{error::Error, source::Connection};
@@ -148,18 +148,31 @@ mod tests {
 
     #[test]
     fn every_setting_is_judged() {
-        use Weakness::{
-            AppendOnlyOff, Evicts, FsyncEverySecond, FsyncLeftToSystem, Unknown,
-        };
+        use Weakness::{AppendOnlyOff, Evicts, FsyncEverySecond, FsyncLeftToSystem, Unknown};
         let kept = Some("noeviction");
         let table = [
             (Some("yes"), Some("always"), kept, vec![]),
             (Some("no"), Some("always"), kept, vec![AppendOnlyOff]),
             (Some("yes"), Some("everysec"), kept, vec![FsyncEverySecond]),
             (Some("yes"), Some("no"), kept, vec![FsyncLeftToSystem]),
-            (Some("yes"), Some("always"), Some("allkeys-lru"), vec![Evicts]),
-            (Some("yes"), Some("always"), Some("volatile-ttl"), vec![Evicts]),
-            (Some("no"), None, Some("allkeys-lfu"), vec![AppendOnlyOff, Evicts]),
+            (
+                Some("yes"),
+                Some("always"),
+                Some("allkeys-lru"),
+                vec![Evicts],
+            ),
+            (
+                Some("yes"),
+                Some("always"),
+                Some("volatile-ttl"),
+                vec![Evicts],
+            ),
+            (
+                Some("no"),
+                None,
+                Some("allkeys-lfu"),
+                vec![AppendOnlyOff, Evicts],
+            ),
             (Some("1"), None, kept, vec![Unknown]),
             (Some("0"), None, kept, vec![AppendOnlyOff]),
             (None, None, None, vec![Unknown, Unknown]),

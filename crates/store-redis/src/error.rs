@@ -178,7 +178,10 @@ mod tests {
     fn a_damaged_record_names_its_field_and_nothing_else() {
         let text = |text| Error::refused(&answer(text)).to_string();
         let damaged = "the version of a record cannot be read";
-        assert_eq!(text("CORRUPT version script: 0, on @user_script:1."), damaged);
+        assert_eq!(
+            text("CORRUPT version script: 0, on @user_script:1."),
+            damaged
+        );
         assert!(!text("CORRUPT $argon2id$secret").contains("secret"));
         assert!(!text("ERR key portcullis:{p1}u:secret").contains("secret"));
     }

@@ -20,11 +20,7 @@ use crate::{
     row,
 };
 
-pub(crate) async fn page(
-    link: &Link,
-    keys: &Keys,
-    query: &EventQuery,
-) -> Result<EventPage, Error> {
+pub(crate) async fn page(link: &Link, keys: &Keys, query: &EventQuery) -> Result<EventPage, Error> {
     let limit = query.limit.min(EventQuery::MAX_PAGE) as usize;
     let after = query.after.as_ref();
     let (events, next) = match &query.scope {
@@ -32,7 +28,11 @@ pub(crate) async fn page(
         EventScope::User(key) => of_user(link, keys, key, sequence(after)?, limit).await?,
         _ => return Err(Error::Unsupported),
     };
-    let next = if events.is_empty() { query.after.clone() } else { next };
+    let next = if events.is_empty() {
+        query.after.clone()
+    } else {
+        next
+    };
     Ok(EventPage::new(events, next))
 }
 
@@ -59,14 +59,19 @@ async fn of_user(
         .map(|(sequence, stored)| row::event(key, sequence, stored))
         .collect();
     let events = events?;
-    let next = events.last().map(|event| Cursor::new(event.sequence.to_string()));
+    let next = events
+        .last()
+        .map(|event| Cursor::new(event.sequence.to_string()));
     Ok((events, next))
 }
 
 /// The events after one sequence and up to another.
 fn range(list: &str, after: u64, to: u64) -> Cmd {
     let mut range = cmd("LRANGE");
-    range.arg(list).arg(after).arg(to.saturating_sub(1).min(i64::MAX.unsigned_abs()));
+    range
+        .arg(list)
+        .arg(after)
+        .arg(to.saturating_sub(1).min(i64::MAX.unsigned_abs()));
     range
 }
 
@@ -94,7 +99,9 @@ async fn outbox(
         page.push(entry);
         if shelf.may_hold_more(partition) {
             let more = limit - page.len();
-            shelf.refill(link, keys, &positions, vec![partition], more).await?;
+            shelf
+                .refill(link, keys, &positions, vec![partition], more)
+                .await?;
         }
     }
     let events = events(link, keys, page).await?;

@@ -135,7 +135,10 @@ mod tests {
     use super::*;
 
     fn key(organisation: &str, user: &str) -> UserKey {
-        UserKey::new(OrgId::new(organisation).unwrap(), UserId::new(user).unwrap())
+        UserKey::new(
+            OrgId::new(organisation).unwrap(),
+            UserId::new(user).unwrap(),
+        )
     }
 
     #[test]
@@ -165,7 +168,11 @@ mod tests {
         let keys = Keys::new(String::new(), false);
         // The id of this user is the id of that sham; the kind is what differs.
         let organisation = OrgId::new("acme").unwrap();
-        let sham = Place::subject(&Subject::Sham { organisation, slot: 1234 }).unwrap();
+        let sham = Place::subject(&Subject::Sham {
+            organisation,
+            slot: 1234,
+        })
+        .unwrap();
         let user = Base64UrlUnpadded::decode_vec("1234").unwrap();
         assert_eq!(String::from_utf8(user).ok(), None);
         assert!(keys.holder(&sham).contains("}s:"));

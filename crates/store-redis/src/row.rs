@@ -212,7 +212,11 @@ mod tests {
         let table = [
             (r#""version":"1""#, r#""version":"secret""#, "version"),
             (r#""sequence":"2""#, r#""sequence":"-2""#, "sequence"),
-            (r#""changed":"2""#, r#""changed":"9999999999999999999""#, "changed"),
+            (
+                r#""changed":"2""#,
+                r#""changed":"9999999999999999999""#,
+                "changed",
+            ),
             (r#""kind":"human""#, r#""kind":"secret""#, "kind"),
             (r#""failures":0"#, r#""failures":"secret""#, "user"),
             (r#""must":false,"#, "", "user"),
@@ -228,7 +232,10 @@ mod tests {
     #[test]
     fn a_hash_that_is_no_text_is_unreadable() {
         let mut stored = USER.as_bytes().to_vec();
-        let hash = stored.windows(3).position(|bytes| bytes == b"\"x\"").unwrap();
+        let hash = stored
+            .windows(3)
+            .position(|bytes| bytes == b"\"x\"")
+            .unwrap();
         *stored.get_mut(hash + 1).unwrap() = 0xff;
         let record = user(&key(), &stored).unwrap();
         assert!(matches!(record.credential.hash, StoredHash::Unreadable(_)));
@@ -238,7 +245,14 @@ mod tests {
     fn digests_are_64_digits() {
         let bytes = digest(&HashDigest::of("a").to_string(), "hash").unwrap();
         assert_eq!(HashDigest::from_bytes(bytes), HashDigest::of("a"));
-        for text in ["", "00", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"ü".repeat(32)] {
+        for text in [
+            "",
+            "00",
+            &"0".repeat(63),
+            &"0".repeat(65),
+            &"g".repeat(64),
+            &"ü".repeat(32),
+        ] {
             assert!(digest(text, "hash").is_err());
         }
     }

@@ -43,9 +43,9 @@ impl Source {
         }
         match &config.topology {
             Topology::Cluster => cluster(config, answer).map(Box::new).map(Self::Cluster),
-            Topology::Sentinel { master } => sentinel(config, master)
-                .map(Box::new)
-                .map(Self::Sentinel),
+            Topology::Sentinel { master } => {
+                sentinel(config, master).map(Box::new).map(Self::Sentinel)
+            }
             Topology::Standalone => {
                 let nodes = nodes(config)?;
                 let node = nodes.into_iter().next().ok_or(NO_HOST)?;

@@ -204,7 +204,10 @@ mod tests {
     fn every_form_is_read() {
         let config = parse("redis://localhost").unwrap();
         assert_eq!(hosts(&config), [("localhost", 6379)]);
-        assert_eq!((config.topology, config.database), (Topology::Standalone, 0));
+        assert_eq!(
+            (config.topology, config.database),
+            (Topology::Standalone, 0)
+        );
         let config = parse("redis://app:p%40ss%2F@[::1]:7000/3").unwrap();
         assert_eq!(hosts(&config), [("::1", 7000)]);
         assert_eq!(config.username.as_deref(), Some("app"));
@@ -229,7 +232,10 @@ mod tests {
         let within = Duration::from_millis(50);
         assert_eq!(config.replicas, Some(Replicas { count: 2, within }));
         let config = parse("redis://a").unwrap();
-        assert_eq!((config.prefix.as_str(), config.remember), ("portcullis:", 7 * DAY));
+        assert_eq!(
+            (config.prefix.as_str(), config.remember),
+            ("portcullis:", 7 * DAY)
+        );
         assert!(!config.require_durable && config.replicas.is_none());
     }
 

@@ -7,10 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use portcullis_core::{
-    OperationId, StoreError, StoreErrorKind, UserKey, UserStore,
+    BoxError, OperationId, OsRandom, StoreError, StoreErrorKind, UserKey, UserStore,
     store::{
-        AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, EventPage,
-        EventQuery, HashUpgrade, NewUser, OperationRecord, SettleOutcome, Settlement,
+        AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, EventKind, EventPage,
+        EventQuery, HashUpgrade, Method, NewUser, OperationRecord, SettleOutcome, Settlement,
         UpgradeOutcome, UserRecord,
     },
 };
@@ -78,6 +78,7 @@ pub struct FaultyStore {
 
 #[derive(Debug, Default)]
 struct Plan {
+    overtaken: bool,
     calls: u64,
     next: VecDeque<(StoreMethod, Fault)>,
     numbered: Vec<(u64, Fault)>,
@@ -131,6 +132,42 @@ impl FaultyStore {
         plan.numbered.push((number, fault));
     }
 
+    /// From now on somebody else changes a user just before every commit to it, so that every
+    /// commit loses its race.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::sync::Arc;
+    /// # use portcullis_core::{MemoryStore, OperationId, OrgId, OsRandom, UserId, UserKey, UserStore};
+    /// # use portcullis_core::store::{Change, CommitOutcome, EventKind, Method, NewUser, UserKind};
+    /// # let store = portcullis_testkit::FaultyStore::new(Arc::new(MemoryStore::new()));
+    /// # let key = UserKey::new(OrgId::new("acme")?, UserId::new("42")?);
+    /// # store.create(&NewUser::new(key.clone(), "alice", UserKind::Human, OperationId::random(&OsRandom)?)).await?;
+    /// # let version = store.load(&key).await?.ok_or("no such user")?.version;
+    /// # let operation = OperationId::random(&OsRandom)?;
+    /// # let change = Change::new(key, Method::ChangeState, operation, version, EventKind::Reactivated);
+    /// store.overtake_commits();
+    /// assert_eq!(store.commit(&change).await?, CommitOutcome::Conflict);
+    /// # Ok(()) }
+    /// ```
+    pub fn overtake_commits(&self) {
+        self.lock().overtaken = true;
+    }
+
+    async fn overtake(&self, key: &UserKey) -> Result<(), StoreError> {
+        if !self.lock().overtaken {
+            return Ok(());
+        }
+        let operation = OperationId::random(&OsRandom);
+        let operation = operation.map_err(|error| planned(StoreErrorKind::Internal, error))?;
+        if let Some(user) = self.inner.load(key).await? {
+            let (key, event) = (key.clone(), EventKind::Reactivated);
+            let rival = Change::new(key, Method::ChangeState, operation, user.version, event);
+            self.inner.commit(&rival).await?;
+        }
+        Ok(())
+    }
+
     /// How many calls came so far, failed ones included.
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -150,8 +187,8 @@ impl FaultyStore {
         let fault = self.lock().enter(method);
         match fault {
             None => Ok(None),
-            Some(Fault::After(kind)) => Ok(Some(planned(kind))),
-            Some(Fault::Before(kind)) => Err(planned(kind)),
+            Some(Fault::After(kind)) => Ok(Some(planned(kind, PLANNED))),
+            Some(Fault::Before(kind)) => Err(planned(kind, PLANNED)),
             Some(Fault::Panic) => panic!("a planned panic"),
         }
     }
@@ -173,8 +210,10 @@ impl Plan {
     }
 }
 
-fn planned(kind: StoreErrorKind) -> StoreError {
-    StoreError::new(kind).with_source("a planned fault")
+const PLANNED: &str = "a planned fault";
+
+fn planned(kind: StoreErrorKind, cause: impl Into<BoxError>) -> StoreError {
+    StoreError::new(kind).with_source(cause)
 }
 
 /// One call: the fault before it, the call itself, the fault after it.
@@ -198,6 +237,7 @@ impl UserStore for FaultyStore {
     }
 
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.overtake(&change.key).await?;
         call!(self, Commit, self.inner.commit(change))
     }
 

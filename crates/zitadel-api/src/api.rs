@@ -105,7 +105,7 @@ impl ZitadelApi {
         layered(routes(), shared)
     }
 
-    fn shared(self) -> Shared {
+    fn shared(self) -> Arc<Shared> {
         let limits = connectrpc::Limits::default()
             .with_max_request_body_size(MAX_FRAMED)
             .with_max_message_size(Limits::MAX_BODY_BYTES);
@@ -121,17 +121,16 @@ impl ZitadelApi {
             .with_deadline_policy(deadlines)
             .with_compression(CompressionRegistry::new().register(GzipProvider::new()))
             .with_compression_policy(CompressionPolicy::default().with_min_size(0));
-        Shared {
+        Arc::new(Shared {
             gate: self.gate,
             limits: self.limits,
             random: self.random,
             rpc,
-        }
+        })
     }
 }
 
 /// What the handlers share.
-#[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) limits: Limits,
@@ -139,7 +138,7 @@ pub(crate) struct Shared {
     pub(crate) rpc: ConnectRpcService<Chain<connectrpc::Router, PasswordRpc>>,
 }
 
-fn routes() -> Router<Shared> {
+fn routes() -> Router<Arc<Shared>> {
     let set = post(rest::set_human_password).fallback(rest::method_not_allowed);
     let initialize = post(rest::set_human_initial_password).fallback(rest::method_not_allowed);
     let router = Router::new()
@@ -167,7 +166,7 @@ const RPC_SERVICES: [&str; 4] = [
     crate::command::SERVICE,
 ];
 
-fn layered(router: Router<Shared>, shared: Shared) -> Router {
+fn layered(router: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
     router
         .layer(from_fn_with_state(shared.clone(), middleware::around))
         .layer(middleware::cors())

@@ -26,13 +26,12 @@ pub(crate) async fn read(
     if announced.is_some_and(|length: usize| length > limit) {
         return Err(too_large());
     }
-    let collected = collect(body, announced.unwrap_or(limit), limit);
+    let collected = collect(body, announced.unwrap_or(FIRST_BUFFER), limit);
     tokio::time::timeout_at(time.deadline(), collected)
         .await
         .unwrap_or_else(|_| Err((&Error::new(ErrorKind::DeadlineExceeded)).into()))
 }
 
-/// The buffer is allocated once: growing it would leave copies behind.
 async fn collect(
     mut body: Body,
     capacity: usize,
@@ -44,15 +43,30 @@ async fn collect(
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if buffer.len() + data.len() > limit.min(buffer.capacity()) {
+        let length = buffer.len() + data.len();
+        if length > limit {
             wipe(data);
             return Err(too_large());
+        }
+        if length > buffer.capacity() {
+            buffer = moved(&buffer, limit.min(length * 2));
         }
         buffer.extend_from_slice(&data);
         wipe(data);
     }
     Ok(buffer)
 }
+
+/// A larger copy; the caller drops the old buffer, which wipes it. One that grew by itself would
+/// leave what it held behind.
+fn moved(buffer: &[u8], capacity: usize) -> Zeroizing<Vec<u8>> {
+    let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
+    larger.extend_from_slice(buffer);
+    larger
+}
+
+/// More than any request for a password. Wiping costs time for every byte, used or not.
+const FIRST_BUFFER: usize = 1_024;
 
 /// Hands a buffer on as [`Bytes`] that are wiped when the last reference is gone.
 pub(crate) fn wiped_bytes(buffer: Zeroizing<Vec<u8>>) -> Bytes {

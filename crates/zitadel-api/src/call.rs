@@ -12,6 +12,7 @@ use portcullis_core::{
     Authority, Authorized, Caller, Error, ErrorKind, ErrorStatus, ObjectDetails, OrgId,
     PasswordService, Permission,
 };
+use tokio::task::JoinSet;
 
 use crate::{
     authenticate::{BearerToken, TokenAuthenticator, token_invalid},
@@ -98,8 +99,13 @@ impl Gate {
         let request = request.map_err(|Malformed| malformed())?;
         let valid = endpoint.validator().validate(request)?;
         let operation = call.operation.operation()?;
-        let work = endpoint.perform(&*self.service, &proof, valid, operation, call.time);
-        work.await.map_err(|error| report(&error))
+        let (service, time) = (Arc::clone(&self.service), call.time);
+        let work = async move {
+            endpoint
+                .perform(&*service, &proof, valid, operation, time)
+                .await
+        };
+        apart(work).await.map_err(|error| report(&error))
     }
 
     /// Rows 1 to 7. An organisation in the path takes the place of the header.
@@ -138,10 +144,27 @@ impl Gate {
         let work = AssertUnwindSafe(work).catch_unwind();
         match tokio::time::timeout_at(call.time.deadline(), work).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_panic)) => Err(report(&Error::new(ErrorKind::Bug).with_source("a panic"))),
+            Ok(Err(_panic)) => Err(report(&panicked())),
             Err(_elapsed) => Err(report(&ErrorKind::DeadlineExceeded.into())),
         }
     }
+}
+
+/// Runs work as a task of its own, which ends with the caller: a store that answers in many steps
+/// wakes this task then and not every layer of the transport around it.
+async fn apart(
+    work: impl Future<Output = Result<ObjectDetails, Error>> + Send + 'static,
+) -> Result<ObjectDetails, Error> {
+    let mut task = JoinSet::new();
+    task.spawn(work);
+    match task.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(_)) | None => Err(panicked()),
+    }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Bug).with_source("a panic")
 }
 
 /// Tells the operator what the caller will not be told.

@@ -1,11 +1,12 @@
 //! What surrounds every call: its operation id, and the headers of every response.
 
+use std::{sync::Arc, time::SystemTime};
+
 use axum::{
     extract::{Request as HttpRequest, State},
     middleware::Next,
     response::Response,
 };
-use chrono::Utc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use portcullis_core::{Code, ErrorStatus, OperationId};
 use tower_http::cors::{Any, CorsLayer};
@@ -18,7 +19,7 @@ use crate::{
 
 /// Names the call before anything else looks at it, so that every answer carries the name.
 pub(crate) async fn around(
-    State(shared): State<Shared>,
+    State(shared): State<Arc<Shared>>,
     mut request: HttpRequest,
     next: Next,
 ) -> Response {
@@ -48,7 +49,7 @@ fn no_store(headers: &mut HeaderMap) {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let now = Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let now = httpdate::fmt_http_date(SystemTime::now());
     if let Ok(now) = HeaderValue::from_str(&now) {
         headers.insert(header::EXPIRES, now);
     }

@@ -1,5 +1,7 @@
 //! `GET /portcullis/v1/operations/{org}/{user}/{id}`: what became of a call (contract 11.16).
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Extension, Path, Request as HttpRequest, State},
     response::Response,
@@ -29,7 +31,7 @@ enum OperationJson {
 
 /// Tells whether an operation id was applied, to a caller with `user.read`.
 pub(crate) async fn get(
-    State(shared): State<Shared>,
+    State(shared): State<Arc<Shared>>,
     Extension(operation): Extension<Named>,
     path: Result<Path<(String, String, String)>, axum::extract::rejection::PathRejection>,
     request: HttpRequest,

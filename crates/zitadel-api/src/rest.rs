@@ -1,6 +1,6 @@
 //! REST/JSON, as grpc-gateway answers it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -26,7 +26,7 @@ use crate::{
 
 /// `POST /management/v1/users/{user_id}/password`
 pub(crate) async fn set_human_password(
-    State(shared): State<Shared>,
+    State(shared): State<Arc<Shared>>,
     Extension(operation): Extension<Named>,
     request: HttpRequest,
 ) -> Response {
@@ -35,7 +35,7 @@ pub(crate) async fn set_human_password(
 
 /// `POST /management/v1/users/{user_id}/password/_initialize`
 pub(crate) async fn set_human_initial_password(
-    State(shared): State<Shared>,
+    State(shared): State<Arc<Shared>>,
     Extension(operation): Extension<Named>,
     request: HttpRequest,
 ) -> Response {

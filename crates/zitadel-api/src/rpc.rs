@@ -1,5 +1,7 @@
 //! gRPC, gRPC-Web and Connect: one dispatcher behind connectrpc's framing.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     extract::{Request as HttpRequest, State},
@@ -32,7 +34,7 @@ use crate::{
 };
 
 /// Serves every path that is an RPC: its service is known, or its content type says so.
-pub(crate) async fn serve(State(shared): State<Shared>, request: HttpRequest) -> Response {
+pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {
     if web_text::is_text(request.headers()) {
         return web_text::serve(&shared, request).await;
     }
@@ -111,7 +113,7 @@ fn transport(headers: &HeaderMap) -> Option<Transport> {
 }
 
 /// The fallback: a gRPC client that asks for an unknown service wants a gRPC answer.
-pub(crate) async fn unknown(state: State<Shared>, request: HttpRequest) -> Response {
+pub(crate) async fn unknown(state: State<Arc<Shared>>, request: HttpRequest) -> Response {
     if transport(request.headers()).is_some() && request.method() == Method::POST {
         serve(state, request).await
     } else {

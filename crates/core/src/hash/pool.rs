@@ -5,9 +5,8 @@ use std::{
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -15,7 +14,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{HashError, HashKind, PasswordHasher};
+use super::{HashError, HashKind, PasswordHasher, queue::Queue};
 use crate::{hash_string::HashString, metrics::count_hash, secret::Password};
 
 /// Size of a [`HashPool`].
@@ -60,7 +59,7 @@ impl Default for HashPoolConfig {
     }
 }
 
-type Job = Box<dyn FnOnce(&Backlog) + Send>;
+type Job = Box<dyn FnOnce(&Pace) + Send>;
 
 /// Runs a [`PasswordHasher`] on a fixed number of threads with a bounded queue.
 ///
@@ -68,8 +67,8 @@ type Job = Box<dyn FnOnce(&Backlog) + Send>;
 /// queue is refused at once. Dropping the pool lets running jobs end.
 pub struct HashPool {
     hasher: Arc<dyn PasswordHasher>,
-    jobs: SyncSender<Job>,
-    backlog: Arc<Backlog>,
+    jobs: Arc<Queue<Job>>,
+    pace: Arc<Pace>,
 }
 
 impl HashPool {
@@ -91,23 +90,21 @@ impl HashPool {
     ///
     /// When the operating system refuses a thread.
     pub fn start(hasher: Arc<dyn PasswordHasher>, config: HashPoolConfig) -> io::Result<Self> {
-        let (jobs, queue) = sync_channel(config.queue);
-        let queue = Arc::new(Mutex::new(queue));
-        let backlog = Arc::new(Backlog::new(config.workers));
+        let pool = Self {
+            hasher,
+            jobs: Arc::new(Queue::new(config.queue)),
+            pace: Arc::new(Pace::new(config.workers)),
+        };
         for number in 0..config.workers.get() {
-            let (queue, backlog) = (Arc::clone(&queue), Arc::clone(&backlog));
+            let (jobs, pace) = (Arc::clone(&pool.jobs), Arc::clone(&pool.pace));
             thread::Builder::new()
                 .name(format!("portcullis-hash-{number}"))
-                .spawn(move || work(&queue, &backlog))?;
+                .spawn(move || work(&jobs, &pace))?;
         }
         for kind in HashKind::ALL {
             count_hash(kind, 0);
         }
-        Ok(Self {
-            hasher,
-            jobs,
-            backlog,
-        })
+        Ok(pool)
     }
 
     /// Hashes a new password.
@@ -154,7 +151,7 @@ impl HashPool {
         work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |backlog| {
+        let job: Job = Box::new(move |pace| {
             if reply.is_closed() {
                 return;
             }
@@ -163,21 +160,22 @@ impl HashPool {
             let start = Instant::now();
             // A panic costs this answer and not the thread: dropping `reply` reports it.
             if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
-                backlog.ran_for(start.elapsed());
+                pace.ran_for(start.elapsed());
                 let _ = reply.send(result);
             }
         });
-        self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
-        match self.jobs.try_send(job) {
-            Ok(()) => answer.await.unwrap_or(Err(HashError::Died)),
-            Err(TrySendError::Full(_)) => {
-                self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
-                Err(HashError::Overloaded {
-                    retry_after: self.backlog.drains_in(),
-                })
-            }
-            Err(TrySendError::Disconnected(_)) => Err(HashError::Died),
-        }
+        self.jobs
+            .push(job)
+            .map_err(|waiting| HashError::Overloaded {
+                retry_after: self.pace.drains_in(waiting),
+            })?;
+        answer.await.unwrap_or(Err(HashError::Died))
+    }
+}
+
+impl Drop for HashPool {
+    fn drop(&mut self) {
+        self.jobs.close();
     }
 }
 
@@ -189,29 +187,23 @@ impl fmt::Debug for HashPool {
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, backlog: &Backlog) {
-    loop {
-        // The lock is held while waiting: whoever holds it takes the next job.
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
-        backlog.waiting.fetch_sub(1, Ordering::Relaxed);
-        job(backlog);
+fn work(jobs: &Queue<Job>, pace: &Pace) {
+    while let Some(job) = jobs.next() {
+        job(pace);
     }
 }
 
-/// What waits and how fast it moves, for an honest retry time.
+/// How fast the queue moves, for an honest retry time.
 #[derive(Debug)]
-struct Backlog {
+struct Pace {
     workers: NonZeroUsize,
-    waiting: AtomicUsize,
     mean_micros: AtomicU64,
 }
 
-impl Backlog {
+impl Pace {
     fn new(workers: NonZeroUsize) -> Self {
         Self {
             workers,
-            waiting: AtomicUsize::new(0),
             mean_micros: AtomicU64::new(0),
         }
     }
@@ -228,11 +220,8 @@ impl Backlog {
         self.mean_micros.store(next, Ordering::Relaxed);
     }
 
-    fn drains_in(&self) -> Duration {
-        let jobs = self
-            .waiting
-            .load(Ordering::Relaxed)
-            .div_ceil(self.workers.get());
+    fn drains_in(&self, waiting: usize) -> Duration {
+        let jobs = waiting.div_ceil(self.workers.get());
         let mean = Duration::from_micros(self.mean_micros.load(Ordering::Relaxed));
         let time = mean.saturating_mul(u32::try_from(jobs).unwrap_or(u32::MAX));
         time.max(Duration::from_millis(1))

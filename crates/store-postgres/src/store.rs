@@ -1,0 +1,383 @@
+//! The store: a pool, and one call for each method.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use portcullis_core::{
+    Clock, OperationId, StoreError, StoreHealth, Timestamp, UserKey, UserStore,
+    store::{
+        AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, Cursor, EventPage,
+        EventQuery, EventScope, HashUpgrade, NewUser, OperationRecord, SettleOutcome, Settlement,
+        UpgradeOutcome, UserRecord,
+    },
+};
+use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgRow};
+
+use crate::{
+    call::{Call, Protocol},
+    config::PostgresConfig,
+    durability::Durability,
+    error::Error,
+    migrate,
+    queries::Queries,
+    row::{self, Position},
+};
+
+/// Users in one schema of a PostgreSQL database. Clones share their connections.
+#[derive(Clone)]
+pub struct PostgresStore {
+    clock: Option<Arc<dyn Clock>>,
+    pool: PgPool,
+    queries: Arc<Queries>,
+    schema: Arc<str>,
+    guarded: bool,
+    protocol: Protocol,
+    patience: Duration,
+}
+
+impl PostgresStore {
+    /// Connects, and brings the schema up to date; with a
+    /// [guarded](PostgresConfig::with_guarded) role it only makes sure that there is one.
+    ///
+    /// Any number of processes may do so at the same time.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis_store_postgres::{PostgresConfig, PostgresStore};
+    /// let config = PostgresConfig::parse("postgres://app:secret@db/identity?sslmode=require")?;
+    /// let store = PostgresStore::open(&config).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached or the schema cannot be brought up to date.
+    pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let store = Self::connect_lazy(config);
+        if config.guarded {
+            store.check().await?;
+        } else {
+            store.migrate().await?;
+        }
+        Ok(store)
+    }
+
+    /// Connects to a schema that is there already.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis_store_postgres::{PostgresConfig, PostgresStore};
+    /// let config = PostgresConfig::parse("postgres://app:secret@pooler/identity?pgbouncer=true")?;
+    /// let store = PostgresStore::connect(&config).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached, is a standby or has no such schema.
+    pub async fn connect(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let store = Self::connect_lazy(config);
+        store.check().await?;
+        Ok(store)
+    }
+
+    /// Connects when it is first used, so that a server can start before its database.
+    ///
+    /// Until the database is there, calls end as
+    /// [unavailable](portcullis_core::StoreErrorKind::Unavailable).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis_core::{StoreErrorKind, StoreHealth};
+    /// use portcullis_store_postgres::{PostgresConfig, PostgresStore};
+    /// let config = PostgresConfig::parse("postgres://app:secret@127.0.0.1:1/identity")?
+    ///     .with_acquire_timeout(std::time::Duration::from_millis(50));
+    /// let store = PostgresStore::connect_lazy(&config);
+    /// assert_eq!(store.check().await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    /// // Later, again and again until it succeeds:
+    /// assert_eq!(store.migrate().await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn connect_lazy(config: &PostgresConfig) -> Self {
+        Self::from_pool(config.pool().connect_lazy_with(config.serving()), config)
+    }
+
+    /// Works on the application's own pool.
+    ///
+    /// Of the configuration, the schema, the kind of role and pooler and the statement timeout
+    /// apply. Timeouts of the sessions are the pool's affair, and so is their isolation level,
+    /// which has to be read committed.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis_store_postgres::{PostgresConfig, PostgresStore, sqlx::PgPool};
+    /// let pool = PgPool::connect("postgres://app:secret@db/identity").await?;
+    /// let config = PostgresConfig::new((*pool.connect_options()).clone());
+    /// let store = PostgresStore::from_pool(pool, &config);
+    /// store.migrate().await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn from_pool(pool: PgPool, config: &PostgresConfig) -> Self {
+        let protocol = if config.pgbouncer {
+            Protocol::Simple
+        } else {
+            Protocol::Prepared
+        };
+        Self {
+            clock: None,
+            pool,
+            queries: Arc::new(Queries::new(&config.schema, config.guarded)),
+            schema: config.schema.as_str().into(),
+            guarded: config.guarded,
+            protocol,
+            patience: config.patience(),
+        }
+    }
+
+    /// Takes the time from a clock of this process: for tests of what time does.
+    ///
+    /// Without it time is the server's, so that processes whose clocks disagree do not.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Brings the schema up to date, on a connection of its own. An older release works on the
+    /// schema of the next newer one.
+    ///
+    /// To be called again after a dump was restored, before anything else is done with it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached, a migration fails, or another process has been at it
+    /// for eight seconds. Nothing is applied then.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let options = self.pool.connect_options();
+        Ok(migrate::migrate(&options, &self.schema).await?)
+    }
+
+    /// Makes `owner` the owner of the schema, and lets the role `app` call the store's functions
+    /// and nothing else: it can verify and change hashes one user at a time, and not read them
+    /// from a table.
+    ///
+    /// To be called as a member of `owner` or as a superuser, after [`migrate`](Self::migrate).
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis_store_postgres::{PostgresConfig, PostgresStore};
+    /// let admin = PostgresStore::open(&PostgresConfig::parse("postgres://admin@db/identity")?).await?;
+    /// admin.guard("portcullis_owner", "app").await?;
+    /// let config = PostgresConfig::parse("postgres://app@db/identity?guarded=true")?;
+    /// let store = PostgresStore::open(&config).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When one of the roles does not exist or this one may not do it.
+    pub async fn guard(&self, owner: &str, app: &str) -> Result<(), StoreError> {
+        self.write(self.queries.guard(owner, app)).await?;
+        Ok(())
+    }
+
+    /// What the server does before it acknowledges a commit.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    pub async fn durability(&self) -> Result<Durability, StoreError> {
+        let rows = self.read(self.queries.durability()).await?;
+        let durability = rows.first().map(row::durability);
+        Ok(durability.ok_or(Error::Unsupported)??)
+    }
+
+    /// Waits for running calls, then closes every connection of every clone.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        self.clock.as_ref().map(|clock| clock.now())
+    }
+
+    async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        let connection = self.pool.acquire().await;
+        connection.map_err(|error| Error::Acquire(error.into()))
+    }
+
+    async fn read(&self, call: Call) -> Result<Vec<PgRow>, Error> {
+        let mut connection = self.acquire().await?;
+        let answer = call.fetch(&mut connection, self.protocol);
+        let answer = match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => answer.map_err(|error| Error::Read(error.into())),
+            Err(_) => Err(Error::SilentRead),
+        };
+        give_back(connection, &answer);
+        answer
+    }
+
+    /// Once a connection is had, the caller's future cannot stop what it began: an answer is
+    /// waited for in a task of its own, and the connection is fit for the next call. There are
+    /// never more such tasks than connections.
+    async fn write(&self, call: Call) -> Result<PgRow, Error> {
+        let mut connection = self.acquire().await?;
+        let (protocol, patience) = (self.protocol, self.patience);
+        let task = tokio::spawn(async move {
+            let answer = call.fetch(&mut connection, protocol);
+            let answer = match tokio::time::timeout(patience, answer).await {
+                Ok(answer) => answer.map_err(|error| Error::Write(error.into())),
+                Err(_) => Err(Error::SilentWrite),
+            };
+            give_back(connection, &answer);
+            answer
+        });
+        let rows = task.await.map_err(Error::Task)??;
+        let row = rows.into_iter().next();
+        row.ok_or_else(|| Error::Answer("there is none".into()))
+    }
+}
+
+/// A connection that is of no more use goes at once, without a farewell that nobody would hear.
+fn give_back(connection: PoolConnection<Postgres>, answer: &Result<Vec<PgRow>, Error>) {
+    if answer.as_ref().is_err_and(Error::ends_connection) {
+        drop(connection.detach());
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("schema", &self.schema)
+            .field("guarded", &self.guarded)
+            .finish_non_exhaustive()
+    }
+}
+
+// Each mutation is one call of one function and so one transaction, which the server begins and
+// ends by itself.
+#[async_trait]
+impl UserStore for PostgresStore {
+    async fn create(&self, user: &NewUser) -> Result<CreateOutcome, StoreError> {
+        let call = self.queries.create(user, self.now());
+        let owner = user.key.organisation();
+        let reused = CreateOutcome::OperationReused;
+        self.mutate(call, reused, |row| row::created(row, owner))
+            .await
+    }
+
+    async fn load(&self, key: &UserKey) -> Result<Option<UserRecord>, StoreError> {
+        let rows = self.read(self.queries.load(key)).await?;
+        Ok(rows.first().map(row::user).transpose()?)
+    }
+
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        let call = self.queries.commit(change, self.now())?;
+        let owner = change.key.organisation();
+        let reused = CommitOutcome::OperationReused;
+        self.mutate(call, reused, |row| row::committed(row, owner))
+            .await
+    }
+
+    async fn take_attempt(&self, request: &AttemptRequest) -> Result<AttemptOutcome, StoreError> {
+        let call = self.queries.take(request, self.now())?;
+        self.mutate(call, AttemptOutcome::OperationReused, row::taken)
+            .await
+    }
+
+    async fn settle_attempt(&self, settlement: &Settlement) -> Result<SettleOutcome, StoreError> {
+        let call = self.queries.settle(settlement, self.now())?;
+        let row = self.write(call).await?;
+        Ok(row::settled(&row).map_err(unread)?)
+    }
+
+    async fn upgrade_hash(&self, upgrade: &HashUpgrade) -> Result<UpgradeOutcome, StoreError> {
+        let call = self.queries.upgrade(upgrade, self.now());
+        let owner = upgrade.key.organisation();
+        let reused = UpgradeOutcome::OperationReused;
+        self.mutate(call, reused, |row| row::upgraded(row, owner))
+            .await
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        Ok(self.page(query).await?)
+    }
+
+    async fn operation(
+        &self,
+        key: &UserKey,
+        operation: OperationId,
+    ) -> Result<Option<OperationRecord>, StoreError> {
+        let rows = self.read(self.queries.operation(key, operation)).await?;
+        let record = rows
+            .first()
+            .map(|row| row::operation(row, key.organisation()));
+        Ok(record.transpose()?)
+    }
+}
+
+impl PostgresStore {
+    async fn mutate<T>(
+        &self,
+        call: Call,
+        reused: T,
+        outcome: impl FnOnce(&PgRow) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        match self.write(call).await {
+            Ok(row) => Ok(outcome(&row).map_err(unread)?),
+            // Another subject took the id while this transaction ran, which was rolled back.
+            Err(error) if error.is_operation_reused() => Ok(reused),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn page(&self, query: &EventQuery) -> Result<EventPage, Error> {
+        let limit = query.limit.min(EventQuery::MAX_PAGE);
+        let after = query.after.as_ref().map(Cursor::as_str);
+        let call = match &query.scope {
+            EventScope::Outbox => {
+                let after = after.map_or(Ok(Position::START), str::parse)?;
+                self.queries.outbox(&after, limit)
+            }
+            EventScope::User(key) => {
+                let after: u64 = after.map_or(Ok(0), row::number_in)?;
+                // Nothing comes after a sequence that the database cannot count to.
+                let after = i64::try_from(after).unwrap_or(i64::MAX);
+                self.queries.user_events(key, after, limit)
+            }
+            _ => return Err(Error::Unsupported),
+        };
+        let rows = self.read(call).await?;
+        let events = rows.iter().map(row::event).collect::<Result<Vec<_>, _>>()?;
+        let next = match (&query.scope, rows.last(), events.last()) {
+            (EventScope::Outbox, Some(row), _) => Some(row::position(row)?),
+            (_, _, Some(event)) => Some(Cursor::new(event.sequence.to_string())),
+            _ => query.after.clone(),
+        };
+        Ok(EventPage::new(events, next))
+    }
+}
+
+#[async_trait]
+impl StoreHealth for PostgresStore {
+    async fn check(&self) -> Result<(), StoreError> {
+        let rows = self.read(self.queries.check()).await?;
+        let row = rows.first().ok_or(Error::Unsupported)?;
+        if row::column(row, "is_writable")? {
+            Ok(())
+        } else {
+            Err(Error::ReadOnly.into())
+        }
+    }
+}
+
+/// An answer came, so the statement was committed.
+fn unread(error: Error) -> Error {
+    Error::Answer(error.into())
+}
