@@ -17,8 +17,7 @@ use portcullis_core::store::{
     Verification, Version, WaitSchedule,
 };
 use portcullis_core::{
-    Clock, HashString, ManualClock, MemoryStore, OperationId, OrgId, UserId, UserKey,
-    UserStore,
+    Clock, HashString, ManualClock, MemoryStore, OperationId, OrgId, UserId, UserKey, UserStore,
 };
 use portcullis_store_redis::RedisStore;
 use portcullis_testkit::Fixture;
