@@ -81,7 +81,7 @@ async fn applied_once(store: &RedisStore, proxy: &Proxy, key: &UserKey) {
         for _ in 0..OPERATIONS {
             version += 1;
             let change = lock(key, version);
-            proxy.drop_replies(b"clears_failures", dropped);
+            proxy.drop_replies(b"expected", dropped);
             assert_eq!(commit(store, &change).await, dropped);
         }
     }
@@ -161,7 +161,10 @@ async fn a_cluster_applies_every_operation_once() {
         let id = id.to_string();
         let before: Vec<_> = proxies.iter().map(|proxy| proxy.dropped()).collect();
         for proxy in &proxies {
-            proxy.drop_replies(format!("\"username\":\"{id}\"").as_bytes(), 1);
+            proxy.drop_replies(
+                format!("username\r\n${}\r\n{id}\r\n", id.len()).as_bytes(),
+                1,
+            );
         }
         let key = UserKey::new(OrgId::new("acme").unwrap(), UserId::new(&*id).unwrap());
         let user = NewUser::new(key.clone(), &*id, UserKind::Human, operation());
