@@ -79,7 +79,7 @@ impl Store {
         match &self.server {
             None => Ok(Vec::new()),
             Some(Server::Postgres(store)) => {
-                store.migrate().await?;
+                store.prepare().await?;
                 store.check().await?;
                 let durable = store.durability().await?.survives_crash();
                 Ok(notes([(!durable).then_some(POSTGRES_MAY_LOSE)]))

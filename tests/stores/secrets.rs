@@ -3,7 +3,7 @@
 use std::{process::Stdio, time::Duration};
 
 use portcullis_testkit::servers::{Postgres, Redis, RedisCluster, Settings};
-use portcullis_tests::{ADMIN, Ask, BOOTSTRAP, Door, ORG, Options, Server, binary, get};
+use portcullis_tests::{ADMIN, Ask, BOOTSTRAP, ORG, Options, Server, binary, get};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -18,9 +18,9 @@ async fn of_postgres() {
     let postgres = with_a_password().await;
     let url = |password: &str| format!("postgres://app:{password}@{}/app", postgres.address());
     let server = serve(url(RIGHT), &["sslmode=c4nary", "c4nary=1"]).await;
+    refused(&url(WRONG), "password authentication failed").await;
     postgres.kill().await;
     says_nothing(&server).await;
-    refused(&url(WRONG), "password authentication failed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,9 +83,8 @@ async fn serve(url: String, bad: &[&str]) -> Server {
         ..Options::default()
     };
     let server = Server::with(options).await;
-    for door in Door::ALL {
-        let answer = Ask::new("42", ADMIN).through(door, server.address).await;
-        assert_eq!(answer.code, 0, "{answer:?}");
+    for (door, answer) in Ask::new("42", ADMIN).everywhere(server.address).await {
+        assert_eq!(answer.code, 0, "{door:?}: {answer:?}");
     }
     says_nothing(&server).await;
     assert_eq!(server.inspect(ORG, "42").await.0, 0);
@@ -114,10 +113,8 @@ async fn says_nothing(server: &Server) {
     for path in ["/readyz", "/metrics", "/healthz", "/openapi.json"] {
         said += &get(server.address, path, &[]).await.text();
     }
-    for door in Door::ALL {
-        let answer = Ask::new("42", ADMIN).through(door, server.address).await;
-        said += &format!("{answer:?}");
-    }
+    let answers = Ask::new("42", ADMIN).everywhere(server.address).await;
+    said += &format!("{answers:?}");
     said += &server.log();
     assert!(said.contains("portcullis"), "there is a log");
     assert!(!said.contains(CANARY), "{said}");

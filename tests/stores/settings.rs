@@ -43,6 +43,24 @@ async fn a_schema_and_a_pool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_only_call_functions() {
+    let postgres = Postgres::start().await;
+    drop(Server::on(postgres.url("postgres")).await);
+    let guard = "create role keeper; create role app login; \
+                 select portcullis.guard('keeper', 'app')";
+    postgres.query("postgres", guard).await;
+    let url = format!(
+        "postgres://app@{}/postgres?guarded=true",
+        postgres.address()
+    );
+    let server = Server::on(url).await;
+    for (door, answer) in Ask::new("42", ADMIN).everywhere(server.address).await {
+        assert_eq!(answer.code, 0, "{door:?}: {answer:?}");
+    }
+    assert_eq!(server.inspect(ORG, "42").await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replicas_that_must_have_a_write() {
     let primary = Redis::start().await;
     let replica = Redis::replica_of(&primary).await;
@@ -53,8 +71,7 @@ async fn replicas_that_must_have_a_write() {
 
     replica.kill().await;
     let unknown = Ask::new("42", ADMIN).operation(&operation_id());
-    for door in Door::ALL {
-        let answer = unknown.through(door, server.address).await;
+    for (door, answer) in unknown.everywhere(server.address).await {
         assert_eq!(
             answer.code, 2,
             "{door:?}: it is on one server only: {answer:?}"
