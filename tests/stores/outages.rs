@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use portcullis_testkit::proxy::Proxy;
 use portcullis_tests::{ADMIN, Ask, Detail, ORG, Server, get, post};
 use tokio::time::sleep;
 
 use crate::{own::Own, store::Store};
 
 on_stores! {
-    the_server_may_start_first: postgres redis cluster;
-    the_server_outlives_its_store: postgres redis cluster;
+    the_server_waits_for_its_store: postgres redis cluster;
+    the_server_waits_for_a_silent_store: postgres redis;
 }
 
 /// From the store's return until the server serves.
@@ -17,33 +18,41 @@ const RETURN: Duration = Duration::from_secs(5);
 /// For an answer that there is no store.
 const REFUSAL: Duration = Duration::from_secs(5);
 
-async fn the_server_may_start_first(store: Store) {
+async fn the_server_waits_for_its_store(store: Store) {
     let own = Own::start(store).await;
     own.kill().await;
-    let started = Instant::now();
-    let server = Server::on(own.url()).await;
-    let started = started.elapsed();
-    assert!(
-        started < Duration::from_secs(10),
-        "listens after {started:?}"
-    );
+    let server = starts(&own.url()).await;
+    refuses(&server).await;
+    own.start_again().await;
+    serves_again(&server).await;
+    own.kill().await;
     refuses(&server).await;
     own.start_again().await;
     serves_again(&server).await;
     assert_eq!(server.inspect(ORG, "42").await.0, 0);
 }
 
-async fn the_server_outlives_its_store(store: Store) {
+/// A store that takes connections and says nothing, as behind a broken network.
+async fn the_server_waits_for_a_silent_store(store: Store) {
     let own = Own::start(store).await;
-    let server = Server::on(own.url()).await;
-    for _ in 0..2 {
-        serves_again(&server).await;
-        own.kill().await;
-        refuses(&server).await;
-        own.start_again().await;
-    }
+    let proxy = Proxy::to(own.address()).await;
+    proxy.black_hole(true);
+    let (there, proxied) = (own.address().to_string(), proxy.address().to_string());
+    let server = starts(&own.url().replace(&there, &proxied)).await;
+    refuses(&server).await;
+    proxy.heal().await;
     serves_again(&server).await;
     assert_eq!(server.inspect(ORG, "42").await.0, 0);
+}
+
+/// Starts without its store, and not much later than with it.
+async fn starts(url: &str) -> Server {
+    let started = Instant::now();
+    let server = Server::on(url).await;
+    let started = started.elapsed();
+    println!("listens after {started:?}");
+    assert!(started < Duration::from_secs(10), "{started:?}");
+    server
 }
 
 /// Alive, not ready, and honest to clients without letting them wait for long.
@@ -71,7 +80,9 @@ async fn refuses(server: &Server) {
         let hint = Detail::Other("google.rpc.RetryInfo".to_owned());
         assert!(answer.details.contains(&hint), "{door:?}: {answer:?}");
     }
-    assert!(asked.elapsed() < REFUSAL, "{:?}", asked.elapsed());
+    let refused = asked.elapsed();
+    println!("unavailable after {refused:?}");
+    assert!(refused < REFUSAL, "{refused:?}");
     let authorization = format!("Bearer {ADMIN}");
     let headers = [("authorization", authorization.as_str())];
     let path = "/management/v1/users/42/password";
@@ -97,5 +108,7 @@ async fn serves_again(server: &Server) {
     for (door, answer) in Ask::new("42", ADMIN).everywhere(server.address).await {
         assert_eq!(answer.code, 0, "{door:?}: {answer:?}");
     }
-    assert!(back.elapsed() < RETURN, "{:?}", back.elapsed());
+    let back = back.elapsed();
+    println!("serves after {back:?}");
+    assert!(back < RETURN, "{back:?}");
 }

@@ -1,5 +1,7 @@
 //! A store's server that is one test's alone, to be killed.
 
+use std::net::SocketAddr;
+
 use portcullis_testkit::servers::{Postgres, Redis, RedisCluster, Settings};
 
 use crate::store::{Store, cluster_url};
@@ -32,6 +34,15 @@ impl Own {
             Self::Cluster(cluster) => cluster_url(cluster),
             Self::Postgres(postgres) => postgres.url("postgres"),
             Self::Redis(redis) => redis.url(),
+        }
+    }
+
+    /// Where it listens; of a cluster, its first node.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Cluster(cluster) => cluster.nodes()[0],
+            Self::Postgres(postgres) => postgres.address(),
+            Self::Redis(redis) => redis.address(),
         }
     }
 
