@@ -182,7 +182,7 @@ async fn is_itself(server: &Server, pair: &Pair, other: &Pair) {
 async fn nul_is_refused(store: Store) {
     let server = store.serve().await;
     for door in Door::ALL {
-        for user in ["\0", "42\0", "\042", "4\02"] {
+        for user in ["\0", "42\0", "\u{0}42", "4\u{0}2"] {
             let answer = Ask::new(user, portcullis_tests::ADMIN);
             let answer = answer.through(door, server.address).await;
             assert_eq!(answer.code, 3, "{door:?} {user:?}: {answer:?}");

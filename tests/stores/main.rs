@@ -3,8 +3,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test reports by panicking"
+    reason = "a test reports by panicking, and prints its figures"
 )]
 
 /// One test of each case on each of these stores.
