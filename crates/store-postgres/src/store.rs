@@ -54,11 +54,7 @@ impl PostgresStore {
     /// When the database cannot be reached or the schema cannot be brought up to date.
     pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
         let store = Self::connect_lazy(config);
-        if config.guarded {
-            store.check().await?;
-        } else {
-            store.migrate().await?;
-        }
+        store.prepare().await?;
         Ok(store)
     }
 
@@ -147,6 +143,28 @@ impl PostgresStore {
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
+    }
+
+    /// Does for a store that was connected lazily what [`open`](Self::open) would have done.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis_store_postgres::{PostgresConfig, PostgresStore};
+    /// let config = PostgresConfig::parse("postgres://app@db/identity?guarded=true")?;
+    /// let store = PostgresStore::connect_lazy(&config);
+    /// store.prepare().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached or the schema cannot be brought up to date.
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        if self.guarded {
+            self.check().await
+        } else {
+            self.migrate().await
+        }
     }
 
     /// Brings the schema up to date, on a connection of its own. An older release works on the
