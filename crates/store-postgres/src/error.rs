@@ -90,11 +90,11 @@ impl Error {
         }
     }
 
-    /// Whether an operation id was taken by another subject while this transaction ran.
+    /// Whether the operation id was used before. A change finds out by this alone; anything else
+    /// only if another subject took the id while its own transaction ran.
     ///
-    /// The lock of a subject rules out every other violation of a key in a store that is whole.
-    /// A partition has a name of its own, which begins with that of its table.
-    pub(crate) fn is_operation_reused(&self) -> bool {
+    /// A partition's key has a name of its own, which begins with that of its table.
+    pub(crate) fn is_operation_taken(&self) -> bool {
         let Self::Write(Failure::Server(report)) = self else {
             return false;
         };
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_key_of_operations_means_a_reused_id() {
+    fn only_the_key_of_operations_means_a_taken_id() {
         let violation = |code: &str, constraint: &str| {
             Error::Write(Failure::Server(Report {
                 code: code.to_owned(),
@@ -346,10 +346,10 @@ mod tests {
                 fatal: false,
             }))
         };
-        assert!(violation("23505", "operations_pkey").is_operation_reused());
-        assert!(violation("23505", "operations_p7_pkey").is_operation_reused());
-        assert!(!violation("23505", "events_pkey").is_operation_reused());
-        assert!(!violation("23514", "operations_check").is_operation_reused());
+        assert!(violation("23505", "operations_pkey").is_operation_taken());
+        assert!(violation("23505", "operations_p7_pkey").is_operation_taken());
+        assert!(!violation("23505", "events_pkey").is_operation_taken());
+        assert!(!violation("23514", "operations_check").is_operation_taken());
     }
 
     #[test]

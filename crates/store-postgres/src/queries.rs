@@ -3,8 +3,8 @@
 use portcullis_core::{
     OperationId, Timestamp, UserId, UserKey,
     store::{
-        AttemptRequest, Change, CodeChange, CredentialChange, HashUpgrade, NewUser, Settlement,
-        Subject, Verification,
+        AttemptRequest, Change, CodeChange, CredentialChange, HashUpgrade, Method, NewUser,
+        Settlement, Subject, Verification,
     },
 };
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -26,6 +26,7 @@ pub(crate) struct Queries {
     load: SqlStr,
     operation: SqlStr,
     outbox: SqlStr,
+    seen: SqlStr,
     settle: SqlStr,
     take: SqlStr,
     upgrade: SqlStr,
@@ -57,6 +58,7 @@ impl Queries {
             load,
             operation: call("method, sequence, changed", "load_operation", 3),
             outbox: call(EVENT, "outbox", 4),
+            seen: call(MUTATION, "seen", 4),
             settle: call("outcome, settled, was_locked", "settle_attempt", 7),
             take: call("outcome, settled, retry_in", "take_attempt", 11),
             upgrade: call(MUTATION, "upgrade_hash", 6),
@@ -82,6 +84,13 @@ impl Queries {
 
     pub(crate) fn operation(&self, key: &UserKey, id: OperationId) -> Call {
         of(&self.operation, key).bytes(id.as_bytes())
+    }
+
+    /// What an operation id was used for, as the answer of a mutation by this method.
+    pub(crate) fn seen(&self, key: &UserKey, id: OperationId, method: Method) -> Call {
+        of(&self.seen, key)
+            .bytes(id.as_bytes())
+            .text(method.as_str())
     }
 
     pub(crate) fn user_events(&self, key: &UserKey, after: i64, limit: u32) -> Call {

@@ -7,8 +7,8 @@ use portcullis_core::{
     Clock, OperationId, StoreError, StoreHealth, Timestamp, UserKey, UserStore,
     store::{
         AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, Cursor, EventPage,
-        EventQuery, EventScope, HashUpgrade, NewUser, OperationRecord, SettleOutcome, Settlement,
-        UpgradeOutcome, UserRecord,
+        EventQuery, EventScope, HashUpgrade, Method, NewUser, OperationRecord, SettleOutcome,
+        Settlement, UpgradeOutcome, UserRecord,
     },
 };
 use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgRow};
@@ -266,10 +266,11 @@ impl fmt::Debug for PostgresStore {
 impl UserStore for PostgresStore {
     async fn create(&self, user: &NewUser) -> Result<CreateOutcome, StoreError> {
         let call = self.queries.create(user, self.now());
-        let owner = user.key.organisation();
-        let reused = CreateOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::created(row, owner))
-            .await
+        let (key, owner) = (&user.key, user.key.organisation());
+        let row = self
+            .mutate(call, key, user.operation, Method::Create)
+            .await?;
+        Ok(row::created(&row, owner).map_err(unread)?)
     }
 
     async fn load(&self, key: &UserKey) -> Result<Option<UserRecord>, StoreError> {
@@ -279,30 +280,35 @@ impl UserStore for PostgresStore {
 
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let call = self.queries.commit(change, self.now())?;
-        let owner = change.key.organisation();
-        let reused = CommitOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::committed(row, owner))
-            .await
+        let (key, owner) = (&change.key, change.key.organisation());
+        let row = self
+            .mutate(call, key, change.operation, change.method)
+            .await?;
+        Ok(row::committed(&row, owner).map_err(unread)?)
     }
 
     async fn take_attempt(&self, request: &AttemptRequest) -> Result<AttemptOutcome, StoreError> {
-        let call = self.queries.take(request, self.now())?;
-        self.mutate(call, AttemptOutcome::OperationReused, row::taken)
-            .await
+        match self.write(self.queries.take(request, self.now())?).await {
+            Ok(row) => Ok(row::taken(&row).map_err(unread)?),
+            Err(error) if error.is_operation_taken() => Ok(AttemptOutcome::OperationReused),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn settle_attempt(&self, settlement: &Settlement) -> Result<SettleOutcome, StoreError> {
-        let call = self.queries.settle(settlement, self.now())?;
-        let row = self.write(call).await?;
+        let row = self
+            .write(self.queries.settle(settlement, self.now())?)
+            .await?;
         Ok(row::settled(&row).map_err(unread)?)
     }
 
     async fn upgrade_hash(&self, upgrade: &HashUpgrade) -> Result<UpgradeOutcome, StoreError> {
         let call = self.queries.upgrade(upgrade, self.now());
-        let owner = upgrade.key.organisation();
-        let reused = UpgradeOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::upgraded(row, owner))
-            .await
+        let (key, owner) = (&upgrade.key, upgrade.key.organisation());
+        let row = self
+            .mutate(call, key, upgrade.operation, Method::UpgradeHash)
+            .await?;
+        Ok(row::upgraded(&row, owner).map_err(unread)?)
     }
 
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
@@ -323,17 +329,20 @@ impl UserStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn mutate<T>(
+    /// Calls, and asks what an operation id was used for where that stood in the way.
+    async fn mutate(
         &self,
         call: Call,
-        reused: T,
-        outcome: impl FnOnce(&PgRow) -> Result<T, Error>,
-    ) -> Result<T, StoreError> {
+        key: &UserKey,
+        operation: OperationId,
+        method: Method,
+    ) -> Result<PgRow, Error> {
         match self.write(call).await {
-            Ok(row) => Ok(outcome(&row).map_err(unread)?),
-            // Another subject took the id while this transaction ran, which was rolled back.
-            Err(error) if error.is_operation_reused() => Ok(reused),
-            Err(error) => Err(error.into()),
+            Err(error) if error.is_operation_taken() => {
+                let rows = self.read(self.queries.seen(key, operation, method)).await?;
+                rows.into_iter().next().ok_or(error)
+            }
+            answer => answer,
         }
     }
 

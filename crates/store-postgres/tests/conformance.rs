@@ -2,14 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-mod common;
+#[path = "server/place.rs"]
+mod place;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use common::Place;
 use portcullis_core::{Clock, ManualClock, SystemClock, Timestamp, UserKey, UserStore};
 use portcullis_testkit::Fixture;
+
+use place::Place;
 
 struct Schema {
     clock: Arc<ManualClock>,
