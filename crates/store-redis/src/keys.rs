@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn partitions_are_stable_and_all_used() {
-        assert_eq!(Place::user(&key("acme", "42")).partition, 86);
+        assert_eq!(Place::user(&key("acme", "42")).partition, 0xf8);
         let users = (0..4_000).map(|n| Place::user(&key("acme", &n.to_string())).partition);
         assert_eq!(users.collect::<BTreeSet<_>>().len(), PARTITIONS);
     }
