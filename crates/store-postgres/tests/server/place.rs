@@ -33,6 +33,32 @@ impl Place {
         config.with_schema(&self.schema).unwrap()
     }
 
+    /// The same as a role that may only call functions, `<schema>_app`. The tables are those of
+    /// `<schema>_owner`.
+    pub(crate) async fn guard(&self) -> PostgresConfig {
+        let (owner, app) = (
+            format!("{}_owner", self.schema),
+            format!("{}_app", self.schema),
+        );
+        run(
+            &mut self.raw().await,
+            format!("CREATE ROLE {owner} LOGIN; CREATE ROLE {app} LOGIN"),
+        )
+        .await;
+        let admin = self.open().await;
+        admin.guard(&owner, &app).await.unwrap();
+        admin.close().await;
+        self.config_of(&app).with_guarded(true)
+    }
+
+    /// The same as another role.
+    pub(crate) fn config_of(&self, role: &str) -> PostgresConfig {
+        let url = self.server.url("postgres");
+        let url = url.replace("postgres@", &format!("{role}@"));
+        let config = PostgresConfig::parse(&url).unwrap();
+        config.with_schema(&self.schema).unwrap()
+    }
+
     pub(crate) async fn open(&self) -> PostgresStore {
         PostgresStore::open(&self.config()).await.unwrap()
     }

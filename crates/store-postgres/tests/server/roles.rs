@@ -5,7 +5,7 @@ use portcullis_core::store::{
     Settlement, Subject, UpgradeOutcome, Verification,
 };
 use portcullis_core::{HashString, StoreErrorKind, StoreHealth, UserStore};
-use portcullis_store_postgres::{PostgresConfig, PostgresStore};
+use portcullis_store_postgres::PostgresStore;
 use portcullis_testkit::servers::Postgres;
 use sqlx::{Connection, PgConnection};
 
@@ -14,32 +14,12 @@ use crate::{
     users::{HASH, assert_consistent, commit, create, key, operation, walk},
 };
 
-async fn as_role(place: &Place, role: &str) -> PostgresConfig {
-    let url = Postgres::shared().await.url("postgres");
-    let url = url.replace("postgres@", &format!("{role}@"));
-    let config = PostgresConfig::parse(&format!("{url}?guarded=true")).unwrap();
-    config.with_schema(&place.schema).unwrap()
-}
-
-/// Two roles and a schema that is guarded, by the names `<schema>_owner` and `<schema>_app`.
-async fn guarded() -> (Place, PostgresStore, String) {
-    let place = Place::new().await;
-    let (owner, app) = (
-        format!("{}_owner", place.schema),
-        format!("{}_app", place.schema),
-    );
-    let roles = format!("CREATE ROLE {owner}; CREATE ROLE {app} LOGIN");
-    Postgres::shared().await.query("postgres", &roles).await;
-    let admin = place.open().await;
-    admin.guard(&owner, &app).await.unwrap();
-    (place, admin, app)
-}
-
 #[tokio::test]
 async fn a_guarded_role_can_do_everything_the_service_does() {
-    let (place, _, app) = guarded().await;
+    let place = Place::new().await;
+    let guarded = place.guard().await;
     for pgbouncer in [false, true] {
-        let config = as_role(&place, &app).await.with_pgbouncer(pgbouncer);
+        let config = guarded.clone().with_pgbouncer(pgbouncer);
         let store = PostgresStore::open(&config).await.unwrap();
         store.check().await.unwrap();
         let user = if pgbouncer { "1" } else { "2" };
@@ -63,16 +43,16 @@ async fn a_guarded_role_can_do_everything_the_service_does() {
         assert_eq!(walk(&store, EventQuery::user(key(user))).await.len(), 4);
         assert!(store.durability().await.unwrap().survives_crash());
     }
-    let store = PostgresStore::open(&as_role(&place, &app).await)
-        .await
-        .unwrap();
+    let store = PostgresStore::open(&guarded).await.unwrap();
     assert_eq!(walk(&store, EventQuery::outbox()).await.len(), 8);
 }
 
 #[tokio::test]
 async fn a_guarded_role_cannot_read_or_write_a_table() {
-    let (place, admin, app) = guarded().await;
-    create(&admin, "42").await;
+    let place = Place::new().await;
+    place.guard().await;
+    create(&place.open().await, "42").await;
+    let app = format!("{}_app", place.schema);
     let url = Postgres::shared().await.url("postgres");
     let url = url.replace("postgres@", &format!("{app}@"));
     let mut raw = PgConnection::connect(&url).await.unwrap();
@@ -102,32 +82,38 @@ async fn a_guarded_role_cannot_read_or_write_a_table() {
             .into_owned();
         assert_eq!(code, "42501", "{what}");
     }
-    let plain = as_role(&place, &app).await.with_guarded(false);
-    let store = PostgresStore::connect(&plain).await.unwrap();
+    let store = PostgresStore::connect(&place.config_of(&app))
+        .await
+        .unwrap();
     let error = store.load(&key("42")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Internal);
 }
 
 #[tokio::test]
-async fn a_guarded_schema_can_be_migrated_by_its_owner_and_guarded_again() {
-    let (place, admin, app) = guarded().await;
-    admin.migrate().await.unwrap();
-    let owner = format!("{}_owner", place.schema);
+async fn a_guarded_schema_is_migrated_by_its_owner_and_can_be_guarded_again() {
+    let place = Place::new().await;
+    let guarded = place.guard().await;
+    let (owner, app) = (
+        format!("{}_owner", place.schema),
+        format!("{}_app", place.schema),
+    );
+    let admin = PostgresStore::open(&place.config_of(&owner)).await.unwrap();
     admin.guard(&owner, &app).await.unwrap();
-    let store = PostgresStore::open(&as_role(&place, &app).await)
-        .await
-        .unwrap();
+    let store = PostgresStore::open(&guarded).await.unwrap();
     create(&store, "42").await;
     commit(&store, "42").await;
     assert_consistent(&store, "42").await;
+    let error = store.migrate().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Internal);
 }
 
 #[tokio::test]
 async fn nobody_else_may_call_anything() {
-    let (place, _, _) = guarded().await;
+    let place = Place::new().await;
+    place.guard().await;
     let stranger = format!("{}_stranger", place.schema);
     let role = format!("CREATE ROLE {stranger} LOGIN");
     Postgres::shared().await.query("postgres", &role).await;
-    let store = PostgresStore::open(&as_role(&place, &stranger).await).await;
+    let store = PostgresStore::open(&place.config_of(&stranger).with_guarded(true)).await;
     assert_eq!(store.unwrap_err().kind(), StoreErrorKind::Internal);
 }
