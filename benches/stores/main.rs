@@ -31,7 +31,11 @@ fn main() {
         .partition(|argument| argument.starts_with('-'));
     let sizes = options.iter().find_map(|option| {
         let users = option.strip_prefix("--sizes")?;
-        Some(users.strip_prefix('=').map_or(100_000, |users| users.parse().unwrap()))
+        Some(
+            users
+                .strip_prefix('=')
+                .map_or(100_000, |users| users.parse().unwrap()),
+        )
     });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -47,7 +51,11 @@ fn main() {
         }
         if sizes.is_none() {
             let verdict = if held { "held" } else { "MISSED" };
-            writeln!(stdout(), "\nat least 0.9 of what is written by hand: {verdict}").unwrap();
+            writeln!(
+                stdout(),
+                "\nat least 0.9 of what is written by hand: {verdict}"
+            )
+            .unwrap();
         }
     });
 }

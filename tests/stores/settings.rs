@@ -103,31 +103,32 @@ async fn until_known(ask: &Ask, server: &Server) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_must_be_durable() {
-    let durable = Redis::shared().await;
-    let url = format!("{}?prefix=durable:&require_durable=true", durable.url());
-    let server = Server::on(url).await;
-    let ready = get(server.address, "/readyz", &[]).await.json();
-    assert_eq!(ready["notes"], serde_json::Value::Null, "{ready}");
+    let asynchronous = Settings::new().with("synchronous_commit", "off");
+    for (store, lossy, word) in [
+        (Store::Postgres, asynchronous, "synchronous_commit"),
+        (Store::Redis, Settings::redis_snapshots(), "appendonly"),
+    ] {
+        let durable = Own::start_with(store, Settings::new()).await;
+        let server = Server::on(required(&durable)).await;
+        let ready = get(server.address, "/readyz", &[]).await.json();
+        assert_eq!(ready["notes"], serde_json::Value::Null, "{ready}");
 
-    let lossy = Redis::start_with(Settings::redis_snapshots()).await;
-    let url = format!("{}?require_durable=true", lossy.url());
-    std::fs::write(
-        server.directory().join("b.toml"),
-        portcullis_tests::BOOTSTRAP,
-    )
-    .unwrap();
-    let arguments = [
-        "--listen",
-        "127.0.0.1:0",
-        "--bootstrap",
-        "b.toml",
-        "--store",
-        &url,
-    ];
-    let refused = run(server.directory(), &arguments).await;
-    let text = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{text}");
-    assert!(text.contains("appendonly"), "{text}");
+        let lossy = Own::start_with(store, lossy).await;
+        let file = server.directory().join("b.toml");
+        std::fs::write(file, portcullis_tests::BOOTSTRAP).unwrap();
+        let (listen, url) = ("127.0.0.1:0", required(&lossy));
+        let arguments = ["--listen", listen, "--bootstrap", "b.toml", "--store", &url];
+        let refused = run(server.directory(), &arguments).await;
+        let text = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{text}");
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+fn required(own: &Own) -> String {
+    let url = own.url();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}require_durable=true")
 }
 
 #[tokio::test(flavor = "multi_thread")]

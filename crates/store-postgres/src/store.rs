@@ -31,6 +31,7 @@ pub struct PostgresStore {
     queries: Arc<Queries>,
     schema: Arc<str>,
     guarded: bool,
+    require_durable: bool,
     protocol: Protocol,
     patience: Duration,
 }
@@ -131,6 +132,7 @@ impl PostgresStore {
             queries: Arc::new(Queries::new(&config.schema, config.guarded)),
             schema: config.schema.as_str().into(),
             guarded: config.guarded,
+            require_durable: config.require_durable,
             protocol,
             patience: config.patience(),
         }
@@ -160,11 +162,10 @@ impl PostgresStore {
     ///
     /// When the database cannot be reached or the schema cannot be brought up to date.
     pub async fn prepare(&self) -> Result<(), StoreError> {
-        if self.guarded {
-            self.check().await
-        } else {
-            self.migrate().await
+        if !self.guarded {
+            self.migrate().await?;
         }
+        self.check().await
     }
 
     /// Brings the schema up to date, on a connection of its own. An older release works on the
@@ -396,11 +397,14 @@ impl StoreHealth for PostgresStore {
     async fn check(&self) -> Result<(), StoreError> {
         let rows = self.read(self.queries.check()).await?;
         let row = rows.first().ok_or(Error::Unsupported)?;
-        if row::column(row, "is_writable")? {
-            Ok(())
-        } else {
-            Err(Error::ReadOnly.into())
+        if !row::column(row, "is_writable")? {
+            return Err(Error::ReadOnly.into());
         }
+        // The server may have been started again with other settings.
+        if self.require_durable && !self.durability().await?.survives_crash() {
+            return Err(Error::NotDurable.into());
+        }
+        Ok(())
     }
 }
 

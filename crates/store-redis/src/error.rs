@@ -199,7 +199,11 @@ mod tests {
             let error = RedisError::from(answer(text));
             let hidden = (redis::ErrorKind::Io, "no node", error.to_string()).into();
             assert_eq!(kind(Error::Connect(error)), expected, "{text}");
-            assert_eq!(kind(Error::Connect(hidden)), expected, "{text} in a cluster");
+            assert_eq!(
+                kind(Error::Connect(hidden)),
+                expected,
+                "{text} in a cluster"
+            );
         }
     }
 

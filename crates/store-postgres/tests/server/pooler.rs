@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use portcullis_core::UserStore;
 use portcullis_core::store::EventQuery;
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
 
