@@ -1,6 +1,6 @@
 //! The store: a pool, and one call for each method.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use portcullis_core::{
@@ -11,29 +11,28 @@ use portcullis_core::{
         Settlement, UpgradeOutcome, UserRecord,
     },
 };
-use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgRow};
+use sqlx::{PgPool, postgres::PgRow};
 
 use crate::{
-    call::{Call, Protocol},
+    call::Call,
     config::PostgresConfig,
     durability::Durability,
     error::Error,
     migrate,
     queries::Queries,
     row::{self, Position},
+    sessions::Sessions,
 };
 
 /// Users in one schema of a PostgreSQL database. Clones share their connections.
 #[derive(Clone)]
 pub struct PostgresStore {
     clock: Option<Arc<dyn Clock>>,
-    pool: PgPool,
+    guarded: bool,
     queries: Arc<Queries>,
     schema: Arc<str>,
-    guarded: bool,
     require_durable: bool,
-    protocol: Protocol,
-    patience: Duration,
+    sessions: Sessions,
 }
 
 impl PostgresStore {
@@ -121,20 +120,13 @@ impl PostgresStore {
     /// ```
     #[must_use]
     pub fn from_pool(pool: PgPool, config: &PostgresConfig) -> Self {
-        let protocol = if config.pgbouncer {
-            Protocol::Simple
-        } else {
-            Protocol::Prepared
-        };
         Self {
             clock: None,
-            pool,
+            guarded: config.guarded,
             queries: Arc::new(Queries::new(&config.schema, config.guarded)),
             schema: config.schema.as_str().into(),
-            guarded: config.guarded,
             require_durable: config.require_durable,
-            protocol,
-            patience: config.patience(),
+            sessions: Sessions::new(pool, config),
         }
     }
 
@@ -178,7 +170,7 @@ impl PostgresStore {
     /// When the database cannot be reached, a migration fails, or another process has been at it
     /// for eight seconds. Nothing is applied then.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let options = self.pool.connect_options();
+        let options = self.sessions.options();
         Ok(migrate::migrate(&options, &self.schema).await?)
     }
 
@@ -202,7 +194,7 @@ impl PostgresStore {
     ///
     /// When one of the roles does not exist or this one may not do it.
     pub async fn guard(&self, owner: &str, app: &str) -> Result<(), StoreError> {
-        self.write(self.queries.guard(owner, app)).await?;
+        self.sessions.write(self.queries.guard(owner, app)).await?;
         Ok(())
     }
 
@@ -212,61 +204,18 @@ impl PostgresStore {
     ///
     /// When the store cannot answer.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
-        let rows = self.read(self.queries.durability()).await?;
+        let rows = self.sessions.read(self.queries.durability()).await?;
         let durability = rows.first().map(row::durability);
         Ok(durability.ok_or(Error::Unsupported)??)
     }
 
     /// Waits for running calls, then closes every connection of every clone.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.sessions.close().await;
     }
 
     fn now(&self) -> Option<Timestamp> {
         self.clock.as_ref().map(|clock| clock.now())
-    }
-
-    async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        let connection = self.pool.acquire().await;
-        connection.map_err(|error| Error::Acquire(error.into()))
-    }
-
-    async fn read(&self, call: Call) -> Result<Vec<PgRow>, Error> {
-        let mut connection = self.acquire().await?;
-        let answer = call.fetch(&mut connection, self.protocol);
-        let answer = match tokio::time::timeout(self.patience, answer).await {
-            Ok(answer) => answer.map_err(|error| Error::Read(error.into())),
-            Err(_) => Err(Error::SilentRead),
-        };
-        give_back(connection, &answer);
-        answer
-    }
-
-    /// Once a connection is had, the caller's future cannot stop what it began: an answer is
-    /// waited for in a task of its own, and the connection is fit for the next call. There are
-    /// never more such tasks than connections.
-    async fn write(&self, call: Call) -> Result<PgRow, Error> {
-        let mut connection = self.acquire().await?;
-        let (protocol, patience) = (self.protocol, self.patience);
-        let task = tokio::spawn(async move {
-            let answer = call.fetch(&mut connection, protocol);
-            let answer = match tokio::time::timeout(patience, answer).await {
-                Ok(answer) => answer.map_err(|error| Error::Write(error.into())),
-                Err(_) => Err(Error::SilentWrite),
-            };
-            give_back(connection, &answer);
-            answer
-        });
-        let rows = task.await.map_err(Error::Task)??;
-        let row = rows.into_iter().next();
-        row.ok_or_else(|| Error::Answer("there is none".into()))
-    }
-}
-
-/// A connection that is of no more use goes at once, without a farewell that nobody would hear.
-fn give_back(connection: PoolConnection<Postgres>, answer: &Result<Vec<PgRow>, Error>) {
-    if answer.as_ref().is_err_and(Error::ends_connection) {
-        drop(connection.detach());
     }
 }
 
@@ -293,7 +242,7 @@ impl UserStore for PostgresStore {
     }
 
     async fn load(&self, key: &UserKey) -> Result<Option<UserRecord>, StoreError> {
-        let rows = self.read(self.queries.load(key)).await?;
+        let rows = self.sessions.read(self.queries.load(key)).await?;
         Ok(rows.first().map(row::user).transpose()?)
     }
 
@@ -307,7 +256,11 @@ impl UserStore for PostgresStore {
     }
 
     async fn take_attempt(&self, request: &AttemptRequest) -> Result<AttemptOutcome, StoreError> {
-        match self.write(self.queries.take(request, self.now())?).await {
+        match self
+            .sessions
+            .write(self.queries.take(request, self.now())?)
+            .await
+        {
             Ok(row) => Ok(row::taken(&row).map_err(unread)?),
             Err(error) if error.is_operation_taken() => Ok(AttemptOutcome::OperationReused),
             Err(error) => Err(error.into()),
@@ -315,9 +268,8 @@ impl UserStore for PostgresStore {
     }
 
     async fn settle_attempt(&self, settlement: &Settlement) -> Result<SettleOutcome, StoreError> {
-        let row = self
-            .write(self.queries.settle(settlement, self.now())?)
-            .await?;
+        let call = self.queries.settle(settlement, self.now())?;
+        let row = self.sessions.write(call).await?;
         Ok(row::settled(&row).map_err(unread)?)
     }
 
@@ -339,7 +291,10 @@ impl UserStore for PostgresStore {
         key: &UserKey,
         operation: OperationId,
     ) -> Result<Option<OperationRecord>, StoreError> {
-        let rows = self.read(self.queries.operation(key, operation)).await?;
+        let rows = self
+            .sessions
+            .read(self.queries.operation(key, operation))
+            .await?;
         let record = rows
             .first()
             .map(|row| row::operation(row, key.organisation()));
@@ -356,9 +311,12 @@ impl PostgresStore {
         operation: OperationId,
         method: Method,
     ) -> Result<PgRow, Error> {
-        match self.write(call).await {
+        match self.sessions.write(call).await {
             Err(error) if error.is_operation_taken() => {
-                let rows = self.read(self.queries.seen(key, operation, method)).await?;
+                let rows = self
+                    .sessions
+                    .read(self.queries.seen(key, operation, method))
+                    .await?;
                 rows.into_iter().next().ok_or(error)
             }
             answer => answer,
@@ -381,7 +339,7 @@ impl PostgresStore {
             }
             _ => return Err(Error::Unsupported),
         };
-        let rows = self.read(call).await?;
+        let rows = self.sessions.read(call).await?;
         let events = rows.iter().map(row::event).collect::<Result<Vec<_>, _>>()?;
         let next = match (&query.scope, rows.last(), events.last()) {
             (EventScope::Outbox, Some(row), _) => Some(row::position(row)?),
@@ -395,7 +353,7 @@ impl PostgresStore {
 #[async_trait]
 impl StoreHealth for PostgresStore {
     async fn check(&self) -> Result<(), StoreError> {
-        let rows = self.read(self.queries.check()).await?;
+        let rows = self.sessions.read(self.queries.check()).await?;
         let row = rows.first().ok_or(Error::Unsupported)?;
         if !row::column(row, "is_writable")? {
             return Err(Error::ReadOnly.into());

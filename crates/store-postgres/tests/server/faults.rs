@@ -25,8 +25,8 @@ async fn behind_proxy(pgbouncer: bool) -> (Place, Proxy, PostgresStore) {
     let url = format!("postgres://postgres@{}/postgres", proxy.address());
     let config = PostgresConfig::parse(&url).unwrap();
     let config = config.with_schema(&place.schema).unwrap();
+    let config = config.with_acquire_timeout(Duration::from_secs(60));
     let config = config.with_pgbouncer(pgbouncer).with_connections(2);
-    let config = config.with_statement_timeout(Duration::from_millis(500));
     let store = PostgresStore::connect(&config).await.unwrap();
     create(&store, "42").await;
     (place, proxy, store)
@@ -124,6 +124,28 @@ async fn silence_ends_in_time_and_is_over_with_its_cause() {
 }
 
 #[tokio::test]
+async fn a_connection_that_nobody_answers_on_does_not_stay_in_the_pool() {
+    let (place, proxy, _) = behind_proxy(false).await;
+    let url = format!("postgres://postgres@{}/postgres", proxy.address());
+    let pool = PgPoolOptions::new().max_connections(1);
+    let pool = pool.connect(&url).await.unwrap();
+    let store = PostgresStore::from_pool(pool.clone(), &place.config());
+    commit(&store, "42").await;
+    proxy.black_hole(true);
+    // The caller hangs up; the driver would wait for what it was told to forget.
+    let call = tokio::time::timeout(Duration::from_millis(100), store.check());
+    assert!(call.await.is_err());
+    assert_eq!(pool.size(), 1);
+    let started = Instant::now();
+    while pool.size() > 0 {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        tokio::task::yield_now().await;
+    }
+    proxy.heal().await;
+    commit(&store, "42").await;
+}
+
+#[tokio::test]
 async fn connections_that_were_cut_while_idle_cost_nobody_a_call() {
     let (_place, proxy, store) = behind_proxy(false).await;
     let calls = (store.check(), store.check());
@@ -174,12 +196,8 @@ async fn a_statement_that_takes_too_long_is_not_applied() {
     let error = store.commit(&change).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     crate::place::run(&mut raw, "ROLLBACK").await;
-    assert!(
-        store
-            .operation(&key("42"), change.operation)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    let store = place.open().await;
+    let done = store.operation(&key("42"), change.operation).await;
+    assert!(done.unwrap().is_none());
     commit(&store, "42").await;
 }

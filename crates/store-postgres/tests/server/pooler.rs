@@ -1,7 +1,5 @@
 //! A real pooler in transaction mode, where there is one: `PORTCULLIS_POOLER_URL` names it.
 
-use std::sync::Arc;
-
 use portcullis_core::store::EventQuery;
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
 
@@ -34,11 +32,8 @@ async fn many_clients_share_few_connections_of_a_pooler() {
     for client in clients {
         client.await.unwrap();
     }
-    let store = Arc::new(PostgresStore::connect(&config).await.unwrap());
-    assert_eq!(
-        walk(&*store, EventQuery::outbox()).await.len(),
-        CLIENTS * 26
-    );
+    let store = PostgresStore::connect(&config).await.unwrap();
+    assert_eq!(walk(&store, EventQuery::outbox()).await.len(), CLIENTS * 26);
 }
 
 /// Why the driver's own way is not taken: it prepares in one message and executes in another.
