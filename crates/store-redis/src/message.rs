@@ -27,7 +27,7 @@ impl Call {
             method,
             operation,
         };
-        let user = (!place.is_sham()).then(|| place.id.as_str());
+        let user = (!place.is_sham()).then_some(place.id.as_str());
         call.with("subject", place.owner())
             .with_some("user", user)
             .with("method", method.as_str())

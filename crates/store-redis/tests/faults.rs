@@ -1,8 +1,8 @@
 //! Answers that are lost on their way: every operation is applied once all the same.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a test reports by panicking"
 )]
 

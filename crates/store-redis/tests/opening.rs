@@ -1,6 +1,10 @@
 //! Opening a store, and what becomes of it when its servers come and go.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test reports by panicking"
+)]
 
 use std::{
     error::Error as _,
@@ -233,6 +237,20 @@ async fn credentials_are_in_no_error() {
             !text.contains("hunter2") && !text.contains("anna"),
             "{text}"
         );
+    }
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_server_without_tls_is_unavailable_and_no_panic() {
+    let at = Redis::shared().await.address();
+    for url in [
+        format!("rediss://{at}"),
+        format!("rediss+cluster://{at}"),
+        format!("rediss+sentinel://{at}/users"),
+    ] {
+        let error = open(&url).await.check().await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     }
 }
 
