@@ -51,7 +51,11 @@ pub(crate) async fn run(name: &str, users: usize) {
         let here = each(cpu(std::process::id()) - here);
         let server = there.map_or(0.0, |there| each(gauge.server().map(cpu).unwrap() - there));
         let rate = per_second(users.try_into().unwrap(), elapsed);
-        writeln!(out, "{step:?}: {rate:.0}/s, CPU {here:.0} µs here, {server:.0} µs there").unwrap();
+        writeln!(
+            out,
+            "{step:?}: {rate:.0}/s, CPU {here:.0} µs here, {server:.0} µs there"
+        )
+        .unwrap();
         for (place, size) in gauge.sizes().await {
             let grown = size - sizes.get(&place).copied().unwrap_or(0);
             let grown = grown as f64 / count(users);
