@@ -9,8 +9,8 @@
 //! the version is still the one that was read and append the event, in the same tables, with the
 //! same indexes and the same durability; once with the row that remembers the operation id, which
 //! is the bar, and once without, which is the price of the id. A read is one by the primary key.
-//! The contenders take turns on one server; ratios are made round by round, and their median and
-//! quartiles are reported.
+//! The contenders take turns on one server. Ratios are made round by round, and of those of the
+//! quieter half of the rounds the median and the quartiles are reported.
 //!
 //! With `--sizes` it fills each store instead, and reports what a user, a change and a login take
 //! in bytes and in CPU time.
