@@ -6,11 +6,11 @@
 mod check;
 mod file;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use portcullis_core::{
-    ComplexityPolicy, HashString, OperationId, OrgId, OsRandom, StaticPolicies, UserId, UserKey,
-    UserStore,
+    ComplexityPolicy, HashString, OperationId, OrgId, OsRandom, StaticPolicies, StoreError, UserId,
+    UserKey, UserStore,
     store::{CreateOutcome, NewUser, UserKind, UserState},
 };
 use zeroize::Zeroizing;
@@ -19,18 +19,13 @@ use crate::{BoxError, directory::Directory};
 
 /// A bootstrap file that was read and checked.
 pub(crate) struct Bootstrap {
-    users: Vec<User>,
+    pub(crate) users: Users,
     pub(crate) policies: StaticPolicies,
     pub(crate) directory: Directory,
 }
 
-struct User {
-    key: UserKey,
-    username: String,
-    kind: UserKind,
-    state: UserState,
-    hash: Option<HashString>,
-}
+/// The users that the store has to have.
+pub(crate) struct Users(Vec<NewUser>);
 
 /// A mistake in the file: where it is and what to do about it. It never repeats a value.
 #[derive(Debug, thiserror::Error)]
@@ -60,18 +55,15 @@ impl Bootstrap {
             problem: problem.text,
         })?)
     }
+}
 
-    /// Creates the users that are absent, and says how many that were.
-    pub(crate) async fn apply(&mut self, store: &Arc<dyn UserStore>) -> Result<usize, BoxError> {
+impl Users {
+    /// Creates the users that are absent, and says how many that were. It may be called again
+    /// after an error: what was created then is not created twice.
+    pub(crate) async fn apply(&self, store: &dyn UserStore) -> Result<usize, StoreError> {
         let mut created = 0;
-        for user in self.users.drain(..) {
-            let operation = OperationId::random(&OsRandom)?;
-            let mut new =
-                NewUser::new(user.key, user.username, user.kind, operation).with_state(user.state);
-            if let Some(hash) = user.hash {
-                new = new.with_hash(hash, false);
-            }
-            if let CreateOutcome::Created(_) = store.create(&new).await? {
+        for user in &self.0 {
+            if let CreateOutcome::Created(_) = store.create(user).await? {
                 created += 1;
             }
         }

@@ -10,6 +10,7 @@ mod inspect;
 mod logging;
 mod operator;
 mod options;
+mod prepare;
 mod serve;
 mod stores;
 

@@ -1,8 +1,11 @@
 //! What operators look at: health, readiness, metrics, the API's description.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -20,10 +23,12 @@ use serde_json::json;
 
 use crate::BoxError;
 
-/// The store's health, and not ready while the server drains.
+/// The store's health; not ready before the store is, nor while the server drains.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     store: Arc<dyn StoreHealth>,
+    /// Set once: what the operator should know of a store that is ready.
+    notes: OnceLock<Vec<String>>,
     draining: AtomicBool,
 }
 
@@ -31,8 +36,15 @@ impl Readiness {
     pub(crate) fn new(store: Arc<dyn StoreHealth>) -> Arc<Self> {
         Arc::new(Self {
             store,
+            notes: OnceLock::new(),
             draining: AtomicBool::new(false),
         })
+    }
+
+    /// From now on the store's health decides.
+    pub(crate) fn prepared(&self, notes: Vec<String>) {
+        // Whoever comes second has found the same.
+        let _ = self.notes.set(notes);
     }
 
     /// From now on this server wants no new work.
@@ -47,9 +59,17 @@ impl StoreHealth for Readiness {
         if self.draining.load(Ordering::Relaxed) {
             return Err(StoreError::new(StoreErrorKind::Unavailable).with_source("draining"));
         }
-        self.store.check().await
+        if self.notes.get().is_none() {
+            return Err(StoreError::new(StoreErrorKind::Unavailable).with_source("starting"));
+        }
+        let silent = |_| StoreError::new(StoreErrorKind::Unavailable).with_source("silent");
+        let answer = tokio::time::timeout(PATIENCE, self.store.check()).await;
+        answer.map_err(silent)?
     }
 }
+
+/// A store that takes longer is not ready, and whoever asks does not wait for long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Installs the metrics recorder.
 pub(crate) fn install_metrics() -> Result<PrometheusHandle, BoxError> {
@@ -96,7 +116,11 @@ pub(crate) fn routes(readiness: Arc<Readiness>, metrics: PrometheusHandle) -> Ro
 
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
     if readiness.check().await.is_ok() {
-        return Json(json!({"status": "ready"})).into_response();
+        let mut body = json!({"status": "ready"});
+        if let Some(notes) = readiness.notes.get().filter(|notes| !notes.is_empty()) {
+            body["notes"] = json!(notes);
+        }
+        return Json(body).into_response();
     }
     let store = !readiness.draining.load(Ordering::Relaxed);
     let reason = if store {

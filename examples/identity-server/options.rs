@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_core::Argon2Params;
 
+use crate::BoxError;
+
 /// Serves ZITADEL's password API: REST/JSON, gRPC, gRPC-Web and Connect on one port.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
@@ -33,7 +35,8 @@ pub(crate) struct ServeOptions {
     )]
     pub(crate) listen: SocketAddr,
 
-    /// Where users are kept: memory: or sqlite:PATH
+    /// Where users are kept: memory:, sqlite:PATH, postgres://…, redis://…, redis+sentinel://… or
+    /// redis+cluster://…
     #[arg(
         long,
         value_name = "URL",
@@ -78,7 +81,7 @@ pub(crate) struct ServeOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectOptions {
-    /// Where the user is kept: sqlite:PATH
+    /// Where the user is kept: sqlite:PATH, postgres://… or redis://…
     #[arg(
         long,
         value_name = "URL",
@@ -141,5 +144,19 @@ pub(crate) enum LogLevel {
 
 /// An option that clap could not see through.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct BadOption(pub(crate) &'static str);
+#[error("{text}")]
+pub(crate) struct BadOption {
+    text: &'static str,
+    source: Option<BoxError>,
+}
+
+impl BadOption {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self { text, source: None }
+    }
+
+    pub(crate) fn because(text: &'static str, source: impl Into<BoxError>) -> Self {
+        let source = Some(source.into());
+        Self { text, source }
+    }
+}

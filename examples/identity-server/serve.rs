@@ -27,7 +27,7 @@ use crate::{
     logging,
     operator::{self, Readiness},
     options::ServeOptions,
-    stores,
+    prepare, stores,
 };
 
 /// How long requests in flight may take after the signal; the promise is to be gone in 10 s.
@@ -36,6 +36,8 @@ const DRAIN: Duration = Duration::from_secs(8);
 const HEADERS: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
+    // Before anything is written or tried.
+    let place = stores::place(&options.store)?;
     logging::install(options.log_format, options.log_level);
     let metrics = operator::install_metrics()?;
     if !options.argon2.meets_owasp() {
@@ -50,15 +52,14 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
         .bootstrap
         .as_ref()
         .or(demo.as_ref().map(|demo| &demo.file));
-    let mut bootstrap = file
+    let bootstrap = file
         .map(|file| Bootstrap::read(file))
         .ok_or("no bootstrap file")??;
-    let store = stores::open(&options.store).await?;
-    let created = bootstrap.apply(&store.users).await?;
-    tracing::info!(created, "bootstrap file applied");
-
-    let readiness = Readiness::new(store.health);
-    let engine = Engine::builder(store.users)
+    let store = stores::open(place).await?;
+    let readiness = Readiness::new(Arc::clone(&store.health));
+    let users = Arc::clone(&store.users);
+    prepare::run(store, bootstrap.users, Arc::clone(&readiness)).await?;
+    let engine = Engine::builder(users)
         .with_policies(Arc::new(bootstrap.policies))
         .with_hasher(Arc::new(Argon2id::new(options.argon2)))
         .build()?;

@@ -346,7 +346,7 @@ async fn every_hash_is_announced_and_logs_can_be_json() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_memory_store_serves_as_well() {
     let server = Server::with(Options {
-        store: "memory:",
+        store: "memory:".to_owned(),
         ..Default::default()
     })
     .await;

@@ -66,20 +66,23 @@ pub struct Options {
     /// What `--argon2` says.
     pub argon2: &'static str,
     /// What `--store` says; a relative path is in the server's own directory.
-    pub store: &'static str,
+    pub store: String,
     /// What `--log-level` says.
     pub log_level: &'static str,
     /// The bootstrap file, or none for the demo.
     pub bootstrap: Option<String>,
+    /// Whether the store is named by `PORTCULLIS_STORE` and not by `--store`.
+    pub by_environment: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             argon2: "m=8,t=1,p=1",
-            store: "sqlite:portcullis.db",
+            store: "sqlite:portcullis.db".to_owned(),
             log_level: "debug",
             bootstrap: Some(BOOTSTRAP.to_owned()),
+            by_environment: false,
         }
     }
 }
@@ -101,6 +104,16 @@ impl Server {
     /// Starts one with the usual users.
     pub async fn start() -> Self {
         Self::with(Options::default()).await
+    }
+
+    /// Starts one on this store, with the usual users.
+    pub async fn on(store: impl Into<String>) -> Self {
+        let store = store.into();
+        Self::with(Options {
+            store,
+            ..Options::default()
+        })
+        .await
     }
 
     /// Starts one in a directory of its own.
@@ -129,13 +142,18 @@ impl Server {
         let mut command = Command::new(binary());
         command
             .args(["--listen", "127.0.0.1:0", "--argon2", options.argon2])
-            .args(["--store", options.store, "--log-level", options.log_level])
+            .args(["--log-level", options.log_level])
             .current_dir(directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         if options.bootstrap.is_some() {
             command.args(["--bootstrap", "bootstrap.toml"]);
+        }
+        if options.by_environment {
+            command.env("PORTCULLIS_STORE", &options.store);
+        } else {
+            command.args(["--store", &options.store]);
         }
         let mut child = command.spawn().expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
@@ -205,11 +223,10 @@ impl Server {
         let arguments = [
             "inspect",
             "--store",
-            self.options.store,
-            "--org",
-            org,
-            "--user",
-            user,
+            &self.options.store,
+            // An id may look like an option.
+            &format!("--org={org}"),
+            &format!("--user={user}"),
             "--show-hash",
         ];
         let output = run(self.directory(), &arguments).await;

@@ -22,6 +22,11 @@ pub(crate) enum Error {
     Migrate(#[source] Failure),
     #[error("the migration {0} was edited after it had been applied")]
     MigrationEdited(i64),
+    #[error(
+        "fsync, full_page_writes or synchronous_commit is off, so the server may lose what it \
+         acknowledged"
+    )]
+    NotDurable,
     #[error("a number is too large for the database")]
     Range(#[source] std::num::TryFromIntError),
     #[error("a statement that only reads failed")]
@@ -80,6 +85,7 @@ impl Error {
             Self::Cursor
             | Self::Encoding
             | Self::Method
+            | Self::NotDurable
             | Self::Schema
             | Self::Setting
             | Self::Url => StoreErrorKind::Misuse,

@@ -256,16 +256,16 @@ struct Moment(Timestamp);
 
 impl Type<Postgres> for Moment {
     fn type_info() -> PgTypeInfo {
-        Timestamp::type_info()
+        <Timestamp as Type<Postgres>>::type_info()
     }
 }
 
 impl<'r> Decode<'r, Postgres> for Moment {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxError> {
         if value.format() == PgValueFormat::Text {
-            return Timestamp::decode(value).map(Self);
+            return <Timestamp as Decode<Postgres>>::decode(value).map(Self);
         }
-        let micros = i64::decode(value)?.checked_add(YEAR_2000);
+        let micros = <i64 as Decode<Postgres>>::decode(value)?.checked_add(YEAR_2000);
         let moment = micros.and_then(Timestamp::from_timestamp_micros);
         moment
             .map(Self)

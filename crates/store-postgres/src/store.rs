@@ -31,6 +31,7 @@ pub struct PostgresStore {
     guarded: bool,
     queries: Arc<Queries>,
     schema: Arc<str>,
+    require_durable: bool,
     sessions: Sessions,
 }
 
@@ -53,11 +54,7 @@ impl PostgresStore {
     /// When the database cannot be reached or the schema cannot be brought up to date.
     pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
         let store = Self::connect_lazy(config);
-        if config.guarded {
-            store.check().await?;
-        } else {
-            store.migrate().await?;
-        }
+        store.prepare().await?;
         Ok(store)
     }
 
@@ -128,6 +125,7 @@ impl PostgresStore {
             guarded: config.guarded,
             queries: Arc::new(Queries::new(&config.schema, config.guarded)),
             schema: config.schema.as_str().into(),
+            require_durable: config.require_durable,
             sessions: Sessions::new(pool, config),
         }
     }
@@ -139,6 +137,27 @@ impl PostgresStore {
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
+    }
+
+    /// Does for a store that was connected lazily what [`open`](Self::open) would have done.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis_store_postgres::{PostgresConfig, PostgresStore};
+    /// let config = PostgresConfig::parse("postgres://app@db/identity?guarded=true")?;
+    /// let store = PostgresStore::connect_lazy(&config);
+    /// store.prepare().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached or the schema cannot be brought up to date.
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        if !self.guarded {
+            self.migrate().await?;
+        }
+        self.check().await
     }
 
     /// Brings the schema up to date, on a connection of its own. An older release works on the
@@ -336,11 +355,14 @@ impl StoreHealth for PostgresStore {
     async fn check(&self) -> Result<(), StoreError> {
         let rows = self.sessions.read(self.queries.check()).await?;
         let row = rows.first().ok_or(Error::Unsupported)?;
-        if row::column(row, "is_writable")? {
-            Ok(())
-        } else {
-            Err(Error::ReadOnly.into())
+        if !row::column(row, "is_writable")? {
+            return Err(Error::ReadOnly.into());
         }
+        // The server may have been started again with other settings.
+        if self.require_durable && !self.durability().await?.survives_crash() {
+            return Err(Error::NotDurable.into());
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,11 @@ mod cases;
 mod faults;
 mod fixture;
 mod history;
+#[cfg(feature = "servers")]
+pub mod linearizability;
 mod list;
+#[cfg(feature = "servers")]
+pub mod load;
 #[cfg(feature = "servers")]
 pub mod proxy;
 mod race;

@@ -7,7 +7,8 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::{
-    Bootstrap, HashString, OrgId, StaticPolicies, User, UserId, UserKey, UserKind, UserState,
+    Bootstrap, HashString, NewUser, OperationId, OrgId, OsRandom, StaticPolicies, UserId, UserKey,
+    UserKind, UserState, Users,
     file::{File, FileUser, Problem},
 };
 use crate::directory::{Directory, Scope};
@@ -53,13 +54,13 @@ pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
         }
     }
     Ok(Bootstrap {
-        users,
+        users: Users(users),
         policies,
         directory,
     })
 }
 
-fn users(listing: Vec<FileUser>, organisations: &[OrgId]) -> Result<Vec<User>, Problem> {
+fn users(listing: Vec<FileUser>, organisations: &[OrgId]) -> Result<Vec<NewUser>, Problem> {
     let mut seen = HashSet::new();
     let mut users = Vec::new();
     for user in listing {
@@ -87,12 +88,12 @@ fn users(listing: Vec<FileUser>, organisations: &[OrgId]) -> Result<Vec<User>, P
         let username = user
             .username
             .unwrap_or_else(|| key.user().as_str().to_owned());
-        users.push(User {
-            key,
-            username,
-            kind,
-            state,
-            hash,
+        let operation = OperationId::random(&OsRandom)
+            .map_err(|_| at(&user.id, "the operating system gave no random bytes"))?;
+        let new = NewUser::new(key, username, kind, operation).with_state(state);
+        users.push(match hash {
+            Some(hash) => new.with_hash(hash, false),
+            None => new,
         });
     }
     Ok(users)
@@ -115,7 +116,7 @@ fn hash(text: Spanned<String>, kind: UserKind) -> Result<HashString, Problem> {
 fn home(
     place: &Spanned<String>,
     user: &UserId,
-    users: &[User],
+    users: &[NewUser],
     directory: &Directory,
 ) -> Result<Option<OrgId>, Problem> {
     let mut homes = users
