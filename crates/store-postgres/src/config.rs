@@ -144,8 +144,9 @@ impl PostgresConfig {
     pub(crate) fn serving(&self) -> PgConnectOptions {
         let options = self.options.clone().disable_statement_logging();
         if self.pgbouncer {
-            // A pooler takes no options of a session; README.md says what its role needs.
-            return options;
+            // A pooler takes no options of a session, not even the driver's own one; README.md
+            // says what its role needs.
+            return options.extra_float_digits(None);
         }
         let milliseconds = |timeout: Duration| timeout.as_millis().to_string();
         options.options([

@@ -6,22 +6,16 @@ use async_trait::async_trait;
 use portcullis_core::{
     Clock, OperationId, StoreError, StoreHealth, Timestamp, UserKey, UserStore,
     store::{
-        AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, Cursor, EventPage,
-        EventQuery, EventScope, HashUpgrade, Method, NewUser, OperationRecord, SettleOutcome,
-        Settlement, UpgradeOutcome, UserRecord,
+        AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, EventPage,
+        EventQuery, HashUpgrade, Method, NewUser, OperationRecord, SettleOutcome, Settlement,
+        UpgradeOutcome, UserRecord,
     },
 };
 use sqlx::{PgPool, postgres::PgRow};
 
 use crate::{
-    call::Call,
-    config::PostgresConfig,
-    durability::Durability,
-    error::Error,
-    migrate,
-    queries::Queries,
-    row::{self, Position},
-    sessions::Sessions,
+    call::Call, config::PostgresConfig, durability::Durability, error::Error, migrate,
+    queries::Queries, row, sessions::Sessions,
 };
 
 /// Users in one schema of a PostgreSQL database. Clones share their connections.
@@ -283,7 +277,8 @@ impl UserStore for PostgresStore {
     }
 
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
-        Ok(self.page(query).await?)
+        let rows = self.sessions.read(self.queries.events(query)?).await?;
+        Ok(row::page(&rows, query)?)
     }
 
     async fn operation(
@@ -321,32 +316,6 @@ impl PostgresStore {
             }
             answer => answer,
         }
-    }
-
-    async fn page(&self, query: &EventQuery) -> Result<EventPage, Error> {
-        let limit = query.limit.min(EventQuery::MAX_PAGE);
-        let after = query.after.as_ref().map(Cursor::as_str);
-        let call = match &query.scope {
-            EventScope::Outbox => {
-                let after = after.map_or(Ok(Position::START), str::parse)?;
-                self.queries.outbox(&after, limit)
-            }
-            EventScope::User(key) => {
-                let after: u64 = after.map_or(Ok(0), row::number_in)?;
-                // Nothing comes after a sequence that the database cannot count to.
-                let after = i64::try_from(after).unwrap_or(i64::MAX);
-                self.queries.user_events(key, after, limit)
-            }
-            _ => return Err(Error::Unsupported),
-        };
-        let rows = self.sessions.read(call).await?;
-        let events = rows.iter().map(row::event).collect::<Result<Vec<_>, _>>()?;
-        let next = match (&query.scope, rows.last(), events.last()) {
-            (EventScope::Outbox, Some(row), _) => Some(row::position(row)?),
-            (_, _, Some(event)) => Some(Cursor::new(event.sequence.to_string())),
-            _ => query.after.clone(),
-        };
-        Ok(EventPage::new(events, next))
     }
 }
 

@@ -41,7 +41,10 @@ async fn many_clients_share_few_connections_of_a_pooler() {
 #[ignore = "needs a pooler"]
 async fn what_the_driver_prepares_is_executed_elsewhere() {
     let url = std::env::var("PORTCULLIS_POOLER_URL").unwrap();
-    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
+    let pool = sqlx::PgPool::connect_with(options.extra_float_digits(None))
+        .await
+        .unwrap();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let pool = pool.clone();
