@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use portcullis_core::{UserKey, UserStore, store::Version};
 use portcullis_store_redis::{RedisConfig, RedisStore};
 use portcullis_testkit::servers::{Redis, Settings};
-use redis::{Client, Script, aio::MultiplexedConnection};
+use redis::{
+    Client, IntoConnectionInfo, Script, aio::MultiplexedConnection, io::tcp::TcpSettings,
+};
 
 use crate::{
     contest::{Contender, HASH, Ring, fresh},
@@ -22,7 +24,9 @@ pub(crate) async fn ring() -> Ring {
     let server = Redis::start().await;
     let config = RedisConfig::parse(&server.url()).unwrap();
     let store = RedisStore::open(&config).await.unwrap();
-    let client = Client::open(format!("{}?protocol=resp3", server.url())).unwrap();
+    let tcp = TcpSettings::default().set_nodelay(true);
+    let info = format!("{}?protocol=resp3", server.url()).into_connection_info();
+    let client = Client::open(info.unwrap().set_tcp_settings(tcp)).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
     let by_hand = |remembered: &str| -> Arc<dyn Contender> {
         Arc::new(ByHand {
