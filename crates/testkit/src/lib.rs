@@ -16,6 +16,8 @@ mod history;
 pub mod linearizability;
 mod list;
 #[cfg(feature = "servers")]
+pub mod load;
+#[cfg(feature = "servers")]
 pub mod proxy;
 mod race;
 #[cfg(feature = "servers")]

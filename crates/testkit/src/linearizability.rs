@@ -36,7 +36,10 @@ mod recorder;
 
 use std::{collections::HashMap, fmt};
 
-use portcullis_core::{HashDigest, UserKey, store::Version};
+use portcullis_core::{
+    HashDigest, StoreError, StoreErrorKind, UserKey,
+    store::{CommitOutcome, Version},
+};
 
 pub use check::check;
 pub use recorder::Recorder;
@@ -110,6 +113,21 @@ pub enum Outcome {
     NotApplied,
     /// It may have been made at any time since, or not at all.
     Unknown,
+}
+
+impl Outcome {
+    /// What the answer of a store comes to.
+    #[must_use]
+    pub fn of(answer: &Result<CommitOutcome, StoreError>) -> Self {
+        match answer {
+            Ok(CommitOutcome::Committed(details) | CommitOutcome::Replayed(details)) => {
+                Self::Acknowledged(details.sequence)
+            }
+            Ok(CommitOutcome::Conflict) => Self::Conflict,
+            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => Self::Unknown,
+            Ok(_) | Err(_) => Self::NotApplied,
+        }
+    }
 }
 
 impl History {

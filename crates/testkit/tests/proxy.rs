@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_testkit::proxy::Proxy;
+use portcullis_testkit::{
+    proxy::Proxy,
+    servers::{Postgres, Redis},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -277,4 +280,36 @@ async fn it_ends_with_its_value() {
     assert!(stream.read_u8().await.is_err());
     let refused = TcpStream::connect(address).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_applies_what_loses_its_reply() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::to(redis.address()).await;
+    for lost in 1..=10 {
+        proxy.drop_replies(b"INCR", 1);
+        let mut stream = client(&proxy).await;
+        stream.write_all(b"INCR counter\r\n").await.unwrap();
+        assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "closed");
+        assert_eq!(proxy.dropped(), lost);
+        let counter = redis.cli(&["get", "counter"]).await;
+        assert_eq!(counter, lost.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_applies_what_loses_its_reply() {
+    let postgres = Postgres::start().await;
+    postgres.query("postgres", "create table t (n int)").await;
+    let proxy = Proxy::to(postgres.address()).await;
+    proxy.drop_replies(b"commit", 3);
+    let url = format!("postgres://postgres@{}/postgres", proxy.address());
+    for tried in 1..=4 {
+        let mut psql = tokio::process::Command::new("psql");
+        psql.args(["-Xq", &url, "-c", "begin", "-c", "insert into t values (1)"]);
+        let output = psql.args(["-c", "commit"]).output().await.unwrap();
+        assert_eq!(output.status.success(), tried > 3, "{output:?}");
+        let count = postgres.query("postgres", "select count(*) from t").await;
+        assert_eq!(count, tried.to_string());
+    }
 }

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_testkit::servers::{Postgres, Redis, RedisCluster, RedisSentinel, Settings};
+use portcullis_testkit::{
+    proxy::Proxy,
+    servers::{Postgres, Redis, RedisCluster, RedisSentinel, Settings},
+};
 
 const TABLE: &str = "create table t (n int); insert into t values (1)";
 
@@ -59,6 +62,26 @@ async fn a_standby_takes_over() {
     standby.promote().await;
     let insert = "insert into t values (2); select sum(n) from t";
     assert_eq!(standby.query("postgres", insert).await, "3");
+}
+
+/// The control: what a standby has not got is lost with the primary.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_is_cut_off_misses_what_was_acknowledged() {
+    let primary = Postgres::start().await;
+    let proxy = Proxy::to(primary.address()).await;
+    let standby = Postgres::standby_through(&primary, proxy.address(), false).await;
+    primary.query("postgres", TABLE).await;
+    while standby
+        .query("postgres", "select to_regclass('t') is null")
+        .await
+        == "t"
+    {}
+    proxy.refuse().await;
+    proxy.cut().await;
+    primary.query("postgres", "insert into t values (2)").await;
+    primary.kill().await;
+    standby.promote().await;
+    assert_eq!(standby.query("postgres", "select sum(n) from t").await, "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

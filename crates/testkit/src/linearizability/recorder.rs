@@ -7,7 +7,7 @@ use std::{
 };
 
 use portcullis_core::{
-    HashDigest, StoreError, StoreErrorKind, UserKey,
+    HashDigest, StoreError, UserKey,
     store::{Change, CommitOutcome, CredentialChange, UserRecord},
 };
 
@@ -84,7 +84,7 @@ impl Recorder {
             outcome: Outcome::Unknown,
         };
         let answer = answer.await;
-        write.outcome = outcome(&answer);
+        write.outcome = Outcome::of(&answer);
         answer
     }
 
@@ -143,16 +143,5 @@ impl Drop for Write<'_> {
             outcome: self.outcome,
         };
         self.recorder.push(&self.change.key, self.began, call);
-    }
-}
-
-fn outcome(answer: &Result<CommitOutcome, StoreError>) -> Outcome {
-    match answer {
-        Ok(CommitOutcome::Committed(details) | CommitOutcome::Replayed(details)) => {
-            Outcome::Acknowledged(details.sequence)
-        }
-        Ok(CommitOutcome::Conflict) => Outcome::Conflict,
-        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => Outcome::Unknown,
-        Ok(_) | Err(_) => Outcome::NotApplied,
     }
 }
