@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_core::UserStore;
 use portcullis_testkit::{
     linearizability::check,
     load::Load,

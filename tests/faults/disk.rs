@@ -43,6 +43,12 @@ fn redis_that_ends_on_a_full_disk_loses_nothing() {
     on_a_small_disk("disk::redis_always_half");
 }
 
+/// The control: what is acknowledged before it is written is lost with the server.
+#[test]
+fn redis_that_is_killed_on_a_full_disk_loses_what_it_could_not_write() {
+    on_a_small_disk("disk::redis_killed_half");
+}
+
 #[test]
 fn sqlite_outlives_a_full_disk() {
     on_a_small_disk("disk::sqlite_half");
@@ -84,6 +90,22 @@ async fn redis_half() {
     let audit = journal.audit(&*store).await.unwrap();
     println!("Redis, full disk: {audit}");
     assert!(audit.is_sound(), "{audit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the other half of a test"]
+async fn redis_killed_half() {
+    let settings = Settings::new().with("appendfsync", "everysec");
+    let server = Redis::start_with(settings).await;
+    let store = redis(&server.url()).await;
+    let load = start(&store).await;
+    let ballast = fill(&*store).await;
+    server.kill().await;
+    drop(ballast);
+    server.start_again().await;
+    let audit = load.stop().await.audit(&*store).await.unwrap();
+    println!("Redis, killed on a full disk: {audit}");
+    assert!(audit.lost > 0, "{audit}");
 }
 
 /// A server that syncs before it answers ends instead of answering.

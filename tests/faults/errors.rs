@@ -74,7 +74,10 @@ async fn torment(site: Site) -> Tally {
         let (done, ()) = tokio::join!(run(&store, mutations), strike);
         tries.extend(done);
         heal(&site.proxies).await;
-        soon(|| store.load(&victims[0])).await;
+        // In a cluster every node has a connection of its own.
+        for victim in &victims {
+            soon(|| store.load(victim)).await;
+        }
     }
     // Whatever was still under way is before this in its user's history.
     for victim in &victims {
@@ -111,14 +114,20 @@ async fn prepare(witness: &dyn UserStore, victims: &[UserKey]) -> Vec<Mutation> 
     mutations
 }
 
-/// Runs mutations at the same time.
+/// Runs mutations one after the other, without waiting, so that a fault finds each at another
+/// point of its way.
 async fn run(store: &Arc<dyn UserStore>, mutations: Vec<Mutation>) -> Vec<Try> {
-    let tries = mutations.into_iter().map(|mutation| {
-        let store = Arc::clone(store);
-        async move { mutation.run(&*store).await }
+    let tries = mutations.into_iter().enumerate().map(|(index, mutation)| {
+        let (store, index) = (Arc::clone(store), u32::try_from(index).unwrap());
+        async move {
+            sleep(index * STEP).await;
+            mutation.run(&*store).await
+        }
     });
     tries.collect::<JoinSet<_>>().join_all().await
 }
+
+const STEP: Duration = Duration::from_millis(1);
 
 /// The answer of a call that may fail at first, as connections that broke are noticed one by one.
 /// A store recovers in five seconds.

@@ -3,7 +3,13 @@
 
 mod clients;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use portcullis_core::UserStore;
 use portcullis_testkit::linearizability::{ViolationKind, check};
@@ -45,7 +51,7 @@ async fn readers_with_a_cache_are_caught() {
     let world = World::sqlite().await;
     let cache = Some(Duration::from_secs(1));
     let clients = world.clients(Until::Passed(Duration::from_secs(3)), cache);
-    let history = clients.run().await.history(&*world.reader).await;
+    let history = clients.await.run().await.history(&*world.reader).await;
     let violations = check(&history).unwrap_err();
     println!("a cache of 1 s: {} violations", violations.len());
     assert!(
@@ -57,15 +63,15 @@ async fn readers_with_a_cache_are_caught() {
 
 async fn is_one_register(name: &str, world: &World) {
     let until = scale::calls().map_or(Until::Passed(Duration::from_secs(5)), Until::Called);
-    let clients = world.clients(until, None);
-    let running = clients.run();
-    tokio::pin!(running);
-    let noted = tokio::select! {
-        noted = &mut running => noted,
-        () = world.weather() => unreachable!("the weather does not end"),
+    let clients = world.clients(until, None).await;
+    let over = AtomicBool::new(false);
+    let work = async {
+        let notes = clients.run().await;
+        over.store(true, Ordering::Relaxed);
+        notes
     };
-    world.clear_up().await;
-    let history = noted.history(&*world.reader).await;
+    let (notes, ()) = tokio::join!(work, world.weather(&over));
+    let history = notes.history(&*world.reader).await;
     let counts = check(&history).unwrap();
     println!("{name}: {} calls, {counts:?}", history.len());
     assert!(
@@ -109,16 +115,16 @@ impl World {
         }
     }
 
-    fn clients(&self, until: Until, cache: Option<Duration>) -> Clients {
+    async fn clients(&self, until: Until, cache: Option<Duration>) -> Clients {
         let addresses = self.servers.iter().map(|server| server.address).collect();
         let users = USERS.map(user_key).to_vec();
-        Clients::new(addresses, users, Arc::clone(&self.reader), until, cache)
+        Clients::new(addresses, &users, Arc::clone(&self.reader), until, cache).await
     }
 
-    /// Things go wrong, one after the other.
-    async fn weather(&self) {
+    /// Things go wrong, one after the other, and in the end they are well again.
+    async fn weather(&self, over: &AtomicBool) {
         let mut dice = Dice::new();
-        loop {
+        while !over.load(Ordering::Relaxed) {
             match (&self.site, dice.number(0..4)) {
                 (Some(site), 1..) => {
                     let fault = Fault::random(&mut dice, PATIENCE);
@@ -136,18 +142,11 @@ impl World {
             }
             sleep(dice.millis(20..100)).await;
         }
-    }
-
-    async fn clear_up(&self) {
-        if let Some(site) = &self.site {
-            heal(&site.proxies).await;
-        }
-        for server in &self.servers {
-            server.signal("CONT").await;
-        }
-        // The first call notices that its connection is gone.
-        while self.reader.load(&user_key(USERS[0])).await.is_err() {
-            sleep(Duration::from_millis(5)).await;
+        // Each node's connection is noticed to be gone by the first call that needs it.
+        for user in USERS {
+            while self.reader.load(&user_key(user)).await.is_err() {
+                sleep(Duration::from_millis(5)).await;
+            }
         }
     }
 }

@@ -46,7 +46,7 @@ async fn fail_over(synchronous: bool) -> (Audit, Journal) {
     let clients = Proxy::to(primary.address()).await;
     let url = postgres_url(clients.address());
     let stores = [postgres(&url).await, postgres(&url).await];
-    let load = Load::on(&stores).start().await.unwrap();
+    let load = Load::on(&stores).users(32).start().await.unwrap();
     load.wait_for(200).await;
     replication.refuse().await;
     replication.cut().await;

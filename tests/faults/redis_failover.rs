@@ -41,7 +41,7 @@ async fn fail_over(parameters: &str) -> Audit {
     let clients = Proxy::to(primary.address()).await;
     let url = format!("redis://{}/?{parameters}", clients.address());
     let stores = [redis(&url).await, redis(&url).await];
-    let load = Load::on(&stores).start().await.unwrap();
+    let load = Load::on(&stores).users(32).start().await.unwrap();
     load.wait_for(200).await;
     replication.black_hole(true);
     sleep(STALL).await;

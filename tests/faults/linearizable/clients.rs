@@ -30,14 +30,7 @@ pub(super) enum Until {
 }
 
 /// Eight clients, two for each server.
-pub(super) struct Clients {
-    addresses: Vec<SocketAddr>,
-    users: Vec<UserKey>,
-    reader: Arc<dyn UserStore>,
-    until: Until,
-    /// How old a read may be, for the control.
-    cache: Option<Duration>,
-}
+pub(super) struct Clients(Arc<Notes>);
 
 const CLIENTS: usize = 8;
 
@@ -50,70 +43,70 @@ struct Written {
     told: Outcome,
 }
 
-/// What clients note.
+/// What clients need, and what they note.
 pub(super) struct Notes {
-    clients: Clients,
+    addresses: Vec<SocketAddr>,
+    reader: Arc<dyn UserStore>,
+    until: Until,
+    /// How old a read may be, for the control.
+    cache: Option<Duration>,
+    cached: Mutex<HashMap<UserKey, (Instant, Seen)>>,
     clock: Instant,
     calls: AtomicUsize,
-    cached: Mutex<HashMap<UserKey, (Instant, Seen)>>,
-    starts: Vec<(UserKey, Seen)>,
+    users: Vec<(UserKey, Seen)>,
     reads: Mutex<Vec<(UserKey, Entry)>>,
     writes: Mutex<Vec<Written>>,
 }
 
 impl Clients {
-    pub(super) const fn new(
+    /// Looks how the users are before the first call.
+    pub(super) async fn new(
         addresses: Vec<SocketAddr>,
-        users: Vec<UserKey>,
+        users: &[UserKey],
         reader: Arc<dyn UserStore>,
         until: Until,
         cache: Option<Duration>,
     ) -> Self {
-        Self {
+        let mut starts = Vec::new();
+        for user in users {
+            let record = reader.load(user).await.unwrap().unwrap();
+            starts.push((user.clone(), Seen::from(&record)));
+        }
+        Self(Arc::new(Notes {
             addresses,
-            users,
             reader,
             until,
             cache,
-        }
+            cached: Mutex::default(),
+            clock: Instant::now(),
+            calls: AtomicUsize::new(0),
+            users: starts,
+            reads: Mutex::default(),
+            writes: Mutex::default(),
+        }))
     }
 
     /// Lets them work to their end.
     pub(super) async fn run(self) -> Notes {
-        let mut starts = Vec::new();
-        for user in &self.users {
-            let record = self.reader.load(user).await.unwrap().unwrap();
-            starts.push((user.clone(), Seen::from(&record)));
-        }
-        let notes = Arc::new(Notes {
-            clients: self,
-            clock: Instant::now(),
-            calls: AtomicUsize::new(0),
-            cached: Mutex::default(),
-            starts,
-            reads: Mutex::default(),
-            writes: Mutex::default(),
-        });
-        let clients = (0..CLIENTS).map(|index| Arc::clone(&notes).work(index));
+        let clients = (0..CLIENTS).map(|index| Arc::clone(&self.0).work(index));
         clients.collect::<JoinSet<_>>().join_all().await;
-        Arc::into_inner(notes).unwrap()
+        Arc::into_inner(self.0).unwrap()
     }
 }
 
 impl Notes {
     async fn work(self: Arc<Self>, index: usize) {
-        let addresses = &self.clients.addresses;
-        let address = addresses[index % addresses.len()];
+        let address = self.addresses[index % self.addresses.len()];
         for turn in index.. {
-            match self.clients.until {
+            match self.until {
                 Until::Called(calls) if self.calls.load(Ordering::Relaxed) >= calls => break,
                 Until::Passed(time) if self.clock.elapsed() >= time => break,
                 Until::Called(_) | Until::Passed(_) => {}
             }
-            let users = &self.clients.users;
-            self.write(&users[turn % users.len()], address).await;
-            self.read(&users[turn % users.len()]).await;
-            self.read(&users[(turn + 1) % users.len()]).await;
+            let user = |index: usize| &self.users[index % self.users.len()].0;
+            self.write(user(turn), address).await;
+            self.read(user(turn)).await;
+            self.read(user(turn + 1)).await;
         }
     }
 
@@ -154,13 +147,13 @@ impl Notes {
     /// Into the cache or the store.
     async fn look(&self, user: &UserKey) -> Option<Seen> {
         let cached = self.cached.lock().unwrap().get(user).copied();
-        if let (Some((since, seen)), Some(age)) = (cached, self.clients.cache) {
+        if let (Some((since, seen)), Some(age)) = (cached, self.cache) {
             if since.elapsed() < age {
                 return Some(seen);
             }
         }
         let since = Instant::now();
-        let record = self.clients.reader.load(user).await.ok()??;
+        let record = self.reader.load(user).await.ok()??;
         let seen = Seen::from(&record);
         self.cached
             .lock()
@@ -178,7 +171,7 @@ impl Notes {
     pub(super) async fn history(self, store: &dyn UserStore) -> History {
         let mut history = History::new();
         let mut events = HashMap::new();
-        for (user, start) in &self.starts {
+        for (user, start) in &self.users {
             history.start(user.clone(), *start);
             for event in all_events(store, user).await {
                 let twice = events.insert((user.clone(), event.operation), event);
