@@ -74,10 +74,7 @@ async fn is_one_register(name: &str, world: &World) {
     let history = notes.history(&*world.reader).await;
     let counts = check(&history).unwrap();
     println!("{name}: {} calls, {counts:?}", history.len());
-    assert!(
-        counts.acknowledged > 100 && counts.reads > 100,
-        "{counts:?}"
-    );
+    assert!(counts.acknowledged > 50 && counts.reads > 100, "{counts:?}");
 }
 
 /// A store and the processes that serve it.
@@ -140,7 +137,7 @@ impl World {
                     server.signal("CONT").await;
                 }
             }
-            sleep(dice.millis(20..100)).await;
+            sleep(dice.millis(100..300)).await;
         }
         // Each node's connection is noticed to be gone by the first call that needs it.
         for user in USERS {

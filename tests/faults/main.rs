@@ -4,6 +4,7 @@
 //! Every test that counts to zero has a control beside it that counts to more.
 
 #![expect(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,

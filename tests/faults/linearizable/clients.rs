@@ -29,10 +29,10 @@ pub(super) enum Until {
     Passed(Duration),
 }
 
-/// Eight clients, two for each server.
+/// Sixteen clients, four for each server.
 pub(super) struct Clients(Arc<Notes>);
 
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 16;
 
 /// A write and what its client was told.
 struct Written {
@@ -147,10 +147,10 @@ impl Notes {
     /// Into the cache or the store.
     async fn look(&self, user: &UserKey) -> Option<Seen> {
         let cached = self.cached.lock().unwrap().get(user).copied();
-        if let (Some((since, seen)), Some(age)) = (cached, self.cache) {
-            if since.elapsed() < age {
-                return Some(seen);
-            }
+        if let (Some((since, seen)), Some(age)) = (cached, self.cache)
+            && since.elapsed() < age
+        {
+            return Some(seen);
         }
         let since = Instant::now();
         let record = self.reader.load(user).await.ok()??;
