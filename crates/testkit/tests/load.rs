@@ -92,7 +92,7 @@ impl UserStore for Sinner {
             return Err(StoreError::new(StoreErrorKind::Unavailable));
         }
         if self.sins(Sin::LosesAnswers) {
-            if self.calls.load(Ordering::Relaxed) % 20 == 0 {
+            if self.calls.load(Ordering::Relaxed).is_multiple_of(20) {
                 self.store.commit(change).await?;
             }
             return Err(StoreError::new(StoreErrorKind::OutcomeUnknown));
