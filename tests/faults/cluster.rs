@@ -59,7 +59,7 @@ async fn a_master_dies(cluster: &RedisCluster) {
     let probe = redis(&url).await;
     let mut probes = Vec::new();
     for _ in 0..24 {
-        probes.push(create(&*probe).await);
+        probes.push(create(&*stores[0]).await);
     }
     let load = Load::on(&stores).start().await.unwrap();
     load.wait_for(100).await;

@@ -135,14 +135,16 @@ async fn soon<T, F>(mut call: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, StoreError>>,
 {
+    let mut last = None;
     let answer = async {
         loop {
             match call().await {
                 Ok(answer) => break answer,
-                Err(_) => sleep(Duration::from_millis(5)).await,
+                Err(error) => last = Some(error),
             }
+            sleep(Duration::from_millis(5)).await;
         }
     };
     let answer = timeout(Duration::from_secs(5), answer).await;
-    answer.expect("the store recovers")
+    answer.unwrap_or_else(|_| panic!("the store does not recover: {last:?}"))
 }

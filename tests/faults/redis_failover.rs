@@ -43,6 +43,8 @@ async fn fail_over(parameters: &str) -> Audit {
     let stores = [redis(&url).await, redis(&url).await];
     let load = Load::on(&stores).users(32).start().await.unwrap();
     load.wait_for(200).await;
+    // A primary sends nothing before its replica has reported for the first time.
+    while replica.cli(&["dbsize"]).await == "0" {}
     replication.black_hole(true);
     sleep(STALL).await;
     primary.kill().await;

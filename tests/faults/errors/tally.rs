@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use portcullis_core::{OperationId, StoreErrorKind, UserKey, UserStore, store::EventQuery};
+use portcullis_core::{OperationId, StoreErrorKind, UserKey, UserStore, store::{EventKind, EventQuery}};
 
 /// A mutation and what was said of it: that it was applied or refused, or an error.
 pub(super) struct Try {
@@ -69,7 +69,8 @@ impl Tally {
     }
 }
 
-/// Whether the user has an event of this operation.
+/// Whether the user has an event that this operation made. A permit that nobody settled becomes a
+/// failed attempt when its lease ends, which is not what was asked for.
 async fn is_there(store: &dyn UserStore, one: &Try) -> bool {
     let mut query = EventQuery::user(one.user.clone());
     loop {
@@ -77,7 +78,7 @@ async fn is_there(store: &dyn UserStore, one: &Try) -> bool {
         let found = page
             .events
             .iter()
-            .any(|event| event.operation == one.operation);
+            .any(|event| event.operation == one.operation && event.kind != EventKind::CheckFailed);
         if found || page.events.is_empty() {
             return found;
         }
