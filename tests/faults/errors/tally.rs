@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use portcullis_core::{OperationId, StoreErrorKind, UserKey, UserStore, store::{EventKind, EventQuery}};
+use portcullis_core::{
+    OperationId, StoreErrorKind, UserKey, UserStore,
+    store::{EventKind, EventQuery},
+};
 
 /// A mutation and what was said of it: that it was applied or refused, or an error.
 pub(super) struct Try {
