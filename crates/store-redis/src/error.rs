@@ -84,7 +84,8 @@ fn is_final(error: &RedisError) -> bool {
     FINAL.iter().any(|reason| text.contains(reason))
 }
 
-const FINAL: [&str; 4] = ["DB index is out of range", "NOAUTH", "NOPERM", "WRONGPASS"];
+/// The driver writes a code that it knows by the name of its own kind.
+const FINAL: [&str; 4] = ["DB index is out of range", "NOAUTH", "NoPerm", "WRONGPASS"];
 
 /// What an error code means. Scripts write last and cannot fail from then on, so a script that was
 /// refused has written nothing.
