@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use portcullis_core::{UserKey, UserStore, store::Version};
 use portcullis_store_redis::{RedisConfig, RedisStore};
 use portcullis_testkit::servers::{Redis, Settings};
-use redis::{
-    Client, IntoConnectionInfo, Script, aio::MultiplexedConnection, io::tcp::TcpSettings,
-};
+use redis::{Client, IntoConnectionInfo, Script, aio::MultiplexedConnection, io::tcp::TcpSettings};
 
 use crate::{
     contest::{Contender, HASH, Ring, fresh},
