@@ -1,8 +1,8 @@
 -- Every statement here runs with the store's schema as its search path.
 --
--- Keys and indexes begin with (organisation, user_id), so that the tables can be partitioned or
--- distributed by user as they are. Two do not, and say why. Ids compare byte by byte: an upgrade
--- of the operating system's collations cannot damage an index over them.
+-- Keys and indexes begin with (organisation, user_id), so that the tables can be partitioned by
+-- user. Two do not, and say why. Ids compare byte by byte: an upgrade of the operating system's
+-- collations cannot damage an index over them.
 --
 -- There are no foreign keys. Only the functions of this schema write, each in one transaction
 -- under the lock of its user, and a foreign key would add a query and a row lock to each insert.

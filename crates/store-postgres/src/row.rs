@@ -6,8 +6,8 @@ use portcullis_core::{
     BoxError, HashDigest, ObjectDetails, OperationId, OrgId, Timestamp, UserId, UserKey,
     store::{
         AttemptOutcome, Code, CommitOutcome, CreateOutcome, Credential, Cursor, Event, EventKind,
-        Method, OperationRecord, SettleOutcome, StoredHash, UpgradeOutcome, UserKind, UserRecord,
-        Version,
+        EventPage, EventQuery, EventScope, Method, OperationRecord, SettleOutcome, StoredHash,
+        UpgradeOutcome, UserKind, UserRecord, Version,
     },
 };
 use sqlx::{
@@ -91,7 +91,18 @@ pub(crate) fn operation(row: &PgRow, owner: &OrgId) -> Result<OperationRecord, E
     Ok(OperationRecord::new(method, details))
 }
 
-pub(crate) fn event(row: &PgRow) -> Result<Event, Error> {
+/// The answer to a query about events.
+pub(crate) fn page(rows: &[PgRow], query: &EventQuery) -> Result<EventPage, Error> {
+    let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
+    let next = match (&query.scope, rows.last(), events.last()) {
+        (EventScope::Outbox, Some(row), _) => Some(position(row)?),
+        (_, _, Some(event)) => Some(Cursor::new(event.sequence.to_string())),
+        _ => query.after.clone(),
+    };
+    Ok(EventPage::new(events, next))
+}
+
+fn event(row: &PgRow) -> Result<Event, Error> {
     let kind: EventKind = name(row, "kind")?;
     let operation = bytes(row, "operation")?.map(OperationId::from_bytes);
     let operation = operation.ok_or_else(|| unreadable("operation")("the id is missing"))?;
@@ -108,7 +119,7 @@ pub(crate) fn event(row: &PgRow) -> Result<Event, Error> {
 }
 
 /// Where an event stands in the outbox, as a cursor.
-pub(crate) fn position(row: &PgRow) -> Result<Cursor, Error> {
+fn position(row: &PgRow) -> Result<Cursor, Error> {
     let tx = column::<&str>(row, "tx")?.parse();
     let position = Position {
         era: column(row, "era")?,

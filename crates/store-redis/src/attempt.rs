@@ -9,7 +9,7 @@ use crate::{
     config::DAY,
     error::Error,
     keys::Place,
-    message::{Call, Lease, Outcome, Reply, Settle, Take, Waits},
+    message::{Call, Outcome, Reply},
     row::moment,
     scripts,
     store::RedisStore,
@@ -19,24 +19,23 @@ impl RedisStore {
     pub(crate) async fn take(&self, request: &AttemptRequest) -> Result<AttemptOutcome, Error> {
         let place = Place::subject(&request.subject).ok_or(Error::Unsupported)?;
         let limits = &request.limits;
-        let body = Take {
-            limit: limits.limit(),
-            waits: limits.waits.as_ref().map(Waits::new),
-            lease: Lease::new(limits.lease),
-            guesses_code: request.guessed_code,
-        };
-        let call = Call::new(&place, Method::Attempt, request.permit, body);
+        let call = Call::new(&place, Method::Attempt, request.permit)
+            .with("limit", limits.limit().to_string())
+            .with_waits(limits.waits.as_ref())
+            .with_lease(limits.lease)
+            .with_flag("guesses_code", request.guessed_code);
         // An open permit must not be forgotten, and neither must what it comes to.
         let keep = limits.lease.saturating_add(DAY);
-        let (script, permit) = (&scripts::TAKE, request.permit);
-        let reply = self.run_claimed(script, &place, permit, keep, call);
-        let reply = reply.await?;
-        match (reply.outcome, reply.failures) {
-            (Outcome::NotFound, _) => Ok(AttemptOutcome::NotFound),
-            (Outcome::Permitted, Some(failures)) => Ok(AttemptOutcome::Permitted { failures }),
-            (Outcome::Refused, Some(failures)) => refusal(request, &reply, failures),
-            (Outcome::Reused, _) => Ok(AttemptOutcome::OperationReused),
-            (Outcome::Spent, _) => Ok(AttemptOutcome::Spent),
+        let reply = self.run_claimed(&scripts::TAKE, &place, keep, call).await?;
+        match reply.outcome {
+            Outcome::NotFound => Ok(AttemptOutcome::NotFound),
+            Outcome::Permitted => {
+                let failures = reply.count(0)?;
+                Ok(AttemptOutcome::Permitted { failures })
+            }
+            Outcome::Refused => refusal(request, &reply),
+            Outcome::Reused => Ok(AttemptOutcome::OperationReused),
+            Outcome::Spent => Ok(AttemptOutcome::Spent),
             _ => Err(Error::Reply),
         }
     }
@@ -49,19 +48,17 @@ impl RedisStore {
             Verification::Wrong { lock_at } => ("wrong", lock_at),
             _ => return Err(Error::Unsupported),
         };
-        let body = Settle {
-            verification,
-            lock_at,
-        };
-        let (script, permit) = (&scripts::SETTLE, settlement.permit);
-        let call = Call::new(&place, Method::Attempt, permit, body);
+        let call = Call::new(&place, Method::Attempt, settlement.permit)
+            .with("verification", verification)
+            .with_some("lock_at", lock_at.map(|failures| failures.to_string()));
         // The permit claimed the id already.
-        let reply = self.run(script, &place, permit, DAY, call).await?;
-        match (reply.outcome, reply.failures, reply.locked) {
-            (Outcome::Expired, ..) => Ok(SettleOutcome::Expired),
-            (Outcome::Settled, Some(failures), Some(locked)) => {
-                Ok(SettleOutcome::Settled { failures, locked })
-            }
+        let reply = self.run(&scripts::SETTLE, &place, DAY, call).await?;
+        match reply.outcome {
+            Outcome::Expired => Ok(SettleOutcome::Expired),
+            Outcome::Settled => Ok(SettleOutcome::Settled {
+                failures: reply.count(0)?,
+                locked: reply.count(1)? == 1,
+            }),
             _ => Err(Error::Reply),
         }
     }
@@ -69,23 +66,18 @@ impl RedisStore {
 
 /// What stands in the way of an attempt that a script refused, worked out from what it saw by the
 /// arithmetic that all stores share.
-fn refusal(
-    request: &AttemptRequest,
-    reply: &Reply,
-    failures: u32,
-) -> Result<AttemptOutcome, Error> {
-    let time = |text: &Option<String>| {
-        let moment = text.as_deref().map(|text| moment(text, "permits"));
-        moment.transpose()
+fn refusal(request: &AttemptRequest, reply: &Reply) -> Result<AttemptOutcome, Error> {
+    let (failures, open) = (reply.count(0)?, reply.count(2)?);
+    let time = |index| {
+        let word = reply.some_word(index)?;
+        word.map(|word| moment(word, "permits")).transpose()
     };
-    let now = time(&reply.now)?.ok_or(Error::Reply)?;
+    let (failed, earliest, now) = (time(1)?, time(3)?, time(4)?);
     // Only the lease that ends first has a say in the answer.
-    let earliest = time(&reply.earliest)?;
     let permit = earliest.map(|end| Permit::new(request.permit, end, false));
-    let open = reply.open.unwrap_or(0);
-    let permits = permit.into_iter().cycle().take(open).collect();
-    let mut seen = AttemptState::new(failures, time(&reply.failed)?, permits);
-    match seen.take(request, now) {
+    let permits = (0..open).filter_map(|_| permit).collect();
+    let mut seen = AttemptState::new(failures, failed, permits);
+    match seen.take(request, now.ok_or(Error::Reply)?) {
         Decision::Busy(retry_in) => Ok(AttemptOutcome::Busy { retry_in }),
         Decision::Stopped => Ok(AttemptOutcome::Stopped { failures }),
         Decision::Wait(retry_in) => Ok(AttemptOutcome::Wait { retry_in }),

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::{OperationId, OsRandom};
-use redis::{Pipeline, Value, cmd, from_redis_value};
-use serde::Serialize;
-use zeroize::Zeroizing;
+use redis::{Pipeline, Value, cmd};
 
 use crate::{
     config::DAY,
@@ -21,69 +19,64 @@ impl RedisStore {
     /// Runs a script that may use an operation id for the first time.
     ///
     /// In a cluster the id is claimed first, and the claim is given up when the script refuses.
-    pub(crate) async fn run_claimed<B: Serialize + Sync>(
+    pub(crate) async fn run_claimed(
         &self,
         script: &Script,
         place: &Place,
-        operation: OperationId,
         keep: Duration,
-        call: Call<B>,
+        call: Call,
     ) -> Result<Reply, Error> {
         if !self.keys.is_cluster() {
-            return self.run(script, place, operation, keep, call).await;
+            return self.run(script, place, keep, call).await;
         }
-        let keys = [self.keys.claim(operation)];
-        let owner = format!("{}:{}", call.method, call.subject);
+        let keys = [self.keys.claim(call.operation)];
+        let owner = format!("{}:{}", call.method, place.owner());
         let id = OperationId::random(&OsRandom).map_err(Error::Random)?;
         let (owner, id) = (owner.as_bytes(), id.to_string());
         // The claim outlives the record that it guards.
-        let keep_claim = millis(keep + DAY);
+        let keep_claim = millis(keep.saturating_add(DAY));
         let arguments = [owner, id.as_bytes(), keep_claim.as_bytes()];
-        let (claimed, _) = self
-            .evaluate(&scripts::CLAIM, &keys, &arguments, false)
-            .await?;
-        if claimed != Value::Int(1) {
-            return Reply::parse(REUSED);
+        let claim = self.evaluate(&scripts::CLAIM, &keys, &arguments, false);
+        if claim.await?.0 != Value::Int(1) {
+            return Ok(Reply::of(Outcome::Reused));
         }
-        let reply = self.run(script, place, operation, keep, call).await?;
+        let reply = self.run(script, place, keep, call).await?;
         if reply.outcome.is_refusal() {
-            // The refusal holds either way; a claim that stays is forgotten in time.
             let arguments = [id.as_bytes()];
             let given_up = self.evaluate(&scripts::RELEASE, &keys, &arguments, false);
+            // The refusal holds either way; a claim that stays is forgotten in time.
             drop(given_up.await);
         }
         Ok(reply)
     }
 
     /// Runs a script.
-    pub(crate) async fn run<B: Serialize + Sync>(
+    pub(crate) async fn run(
         &self,
         script: &Script,
         place: &Place,
-        operation: OperationId,
         keep: Duration,
-        mut call: Call<B>,
+        call: Call,
     ) -> Result<Reply, Error> {
         let mut keys = vec![
             self.keys.holder(place),
-            self.keys.operation(place, operation),
+            self.keys.operation(place, call.operation),
         ];
         if !place.is_sham() {
             keys.push(self.keys.events(place));
             keys.push(self.keys.outbox(place.partition()));
         }
         let now = self.clock.as_ref().map(|clock| present(clock.now()));
-        call.now = now.transpose()?;
-        call.keep = millis(keep);
-        call.touch = self.replicas.is_some();
+        let mut call = call
+            .with_some("now", now.transpose()?)
+            .with("keep", millis(keep))
+            .with_fact("touch", self.replicas.is_some());
         for _ in 0..DIGESTS {
-            let argument = serde_json::to_vec(&call).map_err(|_| Error::Unsupported)?;
-            let argument = Zeroizing::new(argument);
-            let (answer, replicated) = self.evaluate(script, &keys, &[&argument], true).await?;
-            let answer: Vec<u8> = from_redis_value(answer).map_err(|_| Error::Reply)?;
-            let reply = Reply::parse(&Zeroizing::new(answer))?;
+            let arguments: Vec<_> = call.arguments().collect();
+            let (answer, replicated) = self.evaluate(script, &keys, &arguments, true).await?;
+            let reply = Reply::parse(answer)?;
             if reply.outcome == Outcome::Digest {
-                call.known = reply.wanted();
+                call = call.with_known(&reply)?;
             } else if reply.outcome.is_applied() && !replicated {
                 return Err(Error::Unreplicated);
             } else {
@@ -158,8 +151,6 @@ pub(crate) fn millis(keep: Duration) -> String {
     keep.min(MAX_KEEP).as_millis().to_string()
 }
 
-/// What a script would have answered.
-const REUSED: &[u8] = br#"{"outcome":"reused"}"#;
 /// How often the digest of a hash is worked out that other hands keep changing.
 const DIGESTS: u32 = 3;
-const MAX_KEEP: Duration = Duration::from_hours(200 * 365 * 24);
+const MAX_KEEP: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);

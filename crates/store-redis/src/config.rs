@@ -151,5 +151,5 @@ impl fmt::Debug for RedisConfig {
     }
 }
 
-pub(crate) const DAY: Duration = Duration::from_hours(24);
-const WEEK: Duration = Duration::from_hours(7 * 24);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -71,11 +71,21 @@ struct Slot {
 struct Current {
     connection: Connection,
     ended: Arc<AtomicBool>,
+    /// Answers that were lost in a cluster since the newest one that came.
+    lost: Arc<AtomicU32>,
 }
 
 impl Current {
     fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// A cluster's connection repairs itself. If it does not, a new one is better.
+    fn lose(&self, error: &RedisError) {
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed);
+        if lost >= PATIENCE || error.kind() == ErrorKind::ClusterConnectionNotFound {
+            self.end();
+        }
     }
 }
 
@@ -215,7 +225,12 @@ impl Link {
             }
             slot.warned = weaknesses;
         }
-        Ok(Current { connection, ended })
+        let lost = Arc::default();
+        Ok(Current {
+            connection,
+            ended,
+            lost,
+        })
     }
 }
 
@@ -241,13 +256,14 @@ async fn in_cluster(
             answers = connection.route_pipeline(commands, 1, count, to).await;
         }
         let error = match answers {
-            Ok(answers) => return Ok(answers),
+            Ok(answers) => {
+                current.lost.store(0, Ordering::Relaxed);
+                return Ok(answers);
+            }
             Err(error) => error,
         };
         let Some(code) = said_by_the_node(&error) else {
-            if error.kind() == ErrorKind::ClusterConnectionNotFound {
-                current.end();
-            }
+            current.lose(&error);
             return Err(packet.lost(error));
         };
         if Instant::now() + PAUSE > deadline {
@@ -303,3 +319,5 @@ const OPEN: Duration = Duration::from_secs(4);
 /// How long a call looks for the node that has its slot.
 const REDIRECT: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(20);
+/// How many answers in a row may be lost until a cluster's connection is given up.
+const PATIENCE: u32 = 32;

@@ -190,23 +190,17 @@ impl Shelf {
 }
 
 fn entries(answer: Value) -> Result<VecDeque<Entry>, Error> {
-    type Stored = Vec<(String, HashMap<String, String>)>;
-    let stored: Stored = from_redis_value(answer).map_err(|_| DAMAGED)?;
-    stored
-        .into_iter()
-        .map(|(id, mut fields)| {
-            let number = id.strip_prefix("0-").and_then(|number| number.parse().ok());
-            let of = |name: &str| fields.get(name)?.parse().ok();
-            let (time, sequence) = (of("time"), of("sequence"));
-            Some(Entry {
-                number: number?,
-                time: time?,
-                sequence: sequence?,
-                user: fields.remove("user")?,
-            })
+    let stored: Vec<(String, (String, String))> = from_redis_value(answer).map_err(|_| DAMAGED)?;
+    let entries = stored.into_iter().map(|(id, (_, words))| {
+        let mut words = words.split(' ');
+        Some(Entry {
+            number: id.strip_prefix("0-")?.parse().ok()?,
+            user: words.next()?.to_owned(),
+            sequence: words.next()?.parse().ok()?,
+            time: words.next()?.parse().ok()?,
         })
-        .collect::<Option<_>>()
-        .ok_or(DAMAGED)
+    });
+    entries.collect::<Option<_>>().ok_or(DAMAGED)
 }
 
 /// The events that entries stand for, in their order. The entries of one user follow each other

@@ -1,193 +1,128 @@
 //! What scripts are told and what they answer.
 
+use std::time::Duration;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
 use portcullis_core::{
-    HashDigest, HashString, OperationId, Timestamp,
-    store::{Method, WaitSchedule},
+    HashDigest, HashString, OperationId, Timestamp, UserId,
+    store::{Code, Method, WaitSchedule},
 };
-use serde::{Deserialize, Serialize};
+use redis::{Value, from_redis_value};
+use zeroize::Zeroizing;
 
 use crate::{error::Error, keys::Place};
 
-/// What every script on a user or a sham is told.
-#[derive(Serialize)]
-pub(crate) struct Call<B> {
-    pub(crate) subject: String,
-    /// The user's id; a sham has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) user: Option<String>,
-    pub(crate) method: &'static str,
-    pub(crate) operation: String,
-    /// None is the time of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) now: Option<String>,
-    /// Milliseconds for which the operation's record is kept.
-    pub(crate) keep: String,
-    /// Whether to write at a repetition as well, for replicas to confirm.
-    pub(crate) touch: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) known: Option<Known>,
-    #[serde(flatten)]
-    pub(crate) body: B,
+/// The arguments of a script on a user or a sham: names and values by turns.
+#[derive(Clone)]
+pub(crate) struct Call {
+    words: Vec<Zeroizing<Vec<u8>>>,
+    pub(crate) method: Method,
+    pub(crate) operation: OperationId,
 }
 
-impl<B> Call<B> {
-    pub(crate) fn new(place: &Place, method: Method, operation: OperationId, body: B) -> Self {
-        Self {
-            subject: place.owner(),
-            user: (!place.is_sham()).then(|| place.id.clone()),
-            method: method.as_str(),
-            operation: operation.to_string(),
-            now: None,
-            keep: String::new(),
-            touch: false,
-            known: None,
-            body,
+impl Call {
+    pub(crate) fn new(place: &Place, method: Method, operation: OperationId) -> Self {
+        let call = Self {
+            words: Vec::with_capacity(32),
+            method,
+            operation,
+        };
+        let user = (!place.is_sham()).then_some(place.id.as_str());
+        call.with("subject", place.owner())
+            .with_some("user", user)
+            .with("method", method.as_str())
+            .with("operation", operation.to_string())
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        for word in [name.as_bytes(), value.as_ref()] {
+            self.words.push(Zeroizing::new(word.to_vec()));
+        }
+        self
+    }
+
+    /// What is not said is nil in a script.
+    pub(crate) fn with_some(self, name: &str, value: Option<impl AsRef<[u8]>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
         }
     }
-}
 
-/// The digest of a stored hash that another hand has changed.
-#[derive(Serialize)]
-pub(crate) struct Known {
-    pub(crate) sum: String,
-    pub(crate) digest: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Create<'a> {
-    pub(crate) username: &'a str,
-    pub(crate) kind: &'static str,
-    pub(crate) state: &'static str,
-    pub(crate) must: bool,
-    #[serde(flatten)]
-    pub(crate) hash: Option<Hash<'a>>,
-    pub(crate) event: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) editor: Option<&'a str>,
-}
-
-/// A hash and its digest.
-#[derive(Serialize)]
-pub(crate) struct Hash<'a> {
-    hash: &'a str,
-    digest: String,
-}
-
-impl<'a> Hash<'a> {
-    pub(crate) fn new(hash: &'a HashString) -> Self {
-        Self {
-            hash: hash.as_stored(),
-            digest: hash.digest().to_string(),
-        }
+    /// A flag that a script compares.
+    pub(crate) fn with_flag(self, name: &str, flag: bool) -> Self {
+        self.with(name, if flag { "1" } else { "0" })
     }
-}
 
-#[derive(Serialize)]
-pub(crate) struct Commit<'a> {
-    pub(crate) expected: String,
-    pub(crate) events: Vec<&'static str>,
-    pub(crate) clears_failures: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) credential: Option<Credential<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) state: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) redeem: Option<Redeem>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) issue: Option<Issue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) editor: Option<&'a str>,
-}
+    /// Something that is so or is not said.
+    pub(crate) fn with_fact(self, name: &str, fact: bool) -> Self {
+        self.with_some(name, fact.then_some("1"))
+    }
 
-#[derive(Serialize)]
-pub(crate) struct Credential<'a> {
-    pub(crate) must: bool,
-    #[serde(flatten)]
-    pub(crate) hash: Option<Hash<'a>>,
-}
+    pub(crate) fn with_hash(self, hash: Option<&HashString>) -> Self {
+        self.with_some("hash", hash.map(HashString::as_stored))
+            .with_some("digest", hash.map(|hash| hash.digest().to_string()))
+    }
 
-#[derive(Serialize)]
-pub(crate) struct Redeem {
-    pub(crate) digest: String,
-    pub(crate) max_guesses: u32,
-}
+    /// In a form that is one word.
+    pub(crate) fn with_editor(self, editor: Option<&UserId>) -> Self {
+        let encode = |id: &UserId| Base64UrlUnpadded::encode_string(id.as_str().as_bytes());
+        self.with_some("editor", editor.map(encode))
+    }
 
-#[derive(Serialize)]
-pub(crate) struct Issue {
-    pub(crate) digest: String,
-    pub(crate) expires: String,
-    pub(crate) guesses: u32,
-}
+    pub(crate) fn with_redeemed(self, digest: [u8; 32], max_guesses: u32) -> Self {
+        self.with("redeem", HashDigest::from_bytes(digest).to_string())
+            .with("max_guesses", max_guesses.to_string())
+    }
 
-#[derive(Serialize)]
-pub(crate) struct Upgrade<'a> {
-    pub(crate) verified: &'a str,
-    #[serde(flatten)]
-    pub(crate) hash: Hash<'a>,
-}
+    pub(crate) fn with_issued(self, code: &Code) -> Self {
+        self.with("issue", HashDigest::from_bytes(code.digest).to_string())
+            .with("expires", code.expires.timestamp_micros().to_string())
+            .with("guesses", code.guesses.to_string())
+    }
 
-#[derive(Serialize)]
-pub(crate) struct Take {
-    pub(crate) limit: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) waits: Option<Waits>,
-    pub(crate) lease: Lease,
-    pub(crate) guesses_code: bool,
-}
-
-/// A schedule, worked out. A wait of no whole microsecond is rounded up: it has passed at the
-/// same microsecond.
-#[derive(Serialize)]
-pub(crate) struct Waits {
-    after: u32,
-    micros: Vec<u64>,
-}
-
-impl Waits {
-    pub(crate) fn new(waits: &WaitSchedule) -> Self {
+    /// A schedule, worked out. A wait of no whole microsecond is rounded up: it has passed at the
+    /// same microsecond.
+    pub(crate) fn with_waits(self, waits: Option<&WaitSchedule>) -> Self {
+        let Some(waits) = waits else {
+            return self;
+        };
         let after = waits.after.max(1);
         let wait = |doublings: u32| {
             let wait = waits.after_failures(after.saturating_add(doublings));
             let micros = wait.as_nanos().div_ceil(1_000);
-            u64::try_from(micros).unwrap_or(EXACT).min(EXACT)
+            micros.min(u128::from(EXACT)).to_string()
         };
-        Self {
-            after,
-            // From 32 doublings on the wait stays the same.
-            micros: (0..=32).map(wait).collect(),
-        }
+        // From 32 doublings on the wait stays the same.
+        let micros: Vec<_> = (0..=32).map(wait).collect();
+        self.with("waits_after", after.to_string())
+            .with("waits", micros.join(" "))
     }
-}
 
-#[derive(Serialize)]
-pub(crate) struct Lease {
-    seconds: u64,
-    micros: u32,
-    last_second: i64,
-}
-
-impl Lease {
-    pub(crate) fn new(lease: std::time::Duration) -> Self {
+    pub(crate) fn with_lease(self, lease: Duration) -> Self {
         let last_second = Timestamp::MAX_UTC.timestamp();
-        Self {
-            // More ends at the last moment all the same, and this much is exact in a script.
-            seconds: lease.as_secs().min(last_second.unsigned_abs()),
-            micros: lease.subsec_micros(),
-            last_second,
-        }
+        // More ends at the last moment all the same, and this much is exact in a script.
+        let seconds = lease.as_secs().min(last_second.unsigned_abs());
+        self.with("lease_seconds", seconds.to_string())
+            .with("lease_micros", lease.subsec_micros().to_string())
+            .with("last_second", last_second.to_string())
     }
-}
 
-#[derive(Serialize)]
-pub(crate) struct Settle {
-    pub(crate) verification: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) lock_at: Option<u32>,
+    /// The digest of a stored hash that another hand has changed.
+    pub(crate) fn with_known(self, wanted: &Reply) -> Result<Self, Error> {
+        let hash = wanted.words.get(1).ok_or(Error::Reply)?;
+        let digest = HashDigest::of(&String::from_utf8_lossy(hash));
+        let call = self.with("known_sum", wanted.word(0)?);
+        Ok(call.with("known_digest", digest.to_string()))
+    }
+
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        self.words.iter().map(|word| word.as_slice())
+    }
 }
 
 /// What a script came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     CodeRejected,
     Committed,
@@ -209,6 +144,28 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    fn parse(word: &[u8]) -> Result<Self, Error> {
+        Ok(match word {
+            b"code_rejected" => Self::CodeRejected,
+            b"committed" => Self::Committed,
+            b"conflict" => Self::Conflict,
+            b"created" => Self::Created,
+            b"digest" => Self::Digest,
+            b"exists" => Self::Exists,
+            b"expired" => Self::Expired,
+            b"not_found" => Self::NotFound,
+            b"permitted" => Self::Permitted,
+            b"refused" => Self::Refused,
+            b"replayed" => Self::Replayed,
+            b"reused" => Self::Reused,
+            b"settled" => Self::Settled,
+            b"spent" => Self::Spent,
+            b"superseded" => Self::Superseded,
+            b"upgraded" => Self::Upgraded,
+            _ => return Err(Error::Reply),
+        })
+    }
+
     /// Whether it says that something was written, now or before.
     pub(crate) const fn is_applied(self) -> bool {
         matches!(
@@ -236,34 +193,41 @@ impl Outcome {
     }
 }
 
-/// The answer of a script.
-#[derive(Deserialize)]
+/// The answer of a script: an outcome, and words of which each outcome has its own.
 pub(crate) struct Reply {
     pub(crate) outcome: Outcome,
-    pub(crate) sequence: Option<String>,
-    pub(crate) changed: Option<String>,
-    pub(crate) failures: Option<u32>,
-    pub(crate) locked: Option<bool>,
-    pub(crate) failed: Option<String>,
-    pub(crate) open: Option<usize>,
-    pub(crate) earliest: Option<String>,
-    pub(crate) now: Option<String>,
-    pub(crate) sum: Option<String>,
-    pub(crate) hash: Option<String>,
+    words: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl Reply {
-    pub(crate) fn parse(answer: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(answer).map_err(|_| Error::Reply)
+    /// An answer without words.
+    pub(crate) const fn of(outcome: Outcome) -> Self {
+        let words = Vec::new();
+        Self { outcome, words }
     }
 
-    /// The digest that the script asked for.
-    pub(crate) fn wanted(self) -> Option<Known> {
-        let hash = zeroize::Zeroizing::new(self.hash?);
-        Some(Known {
-            sum: self.sum?,
-            digest: HashDigest::of(&hash).to_string(),
+    pub(crate) fn parse(answer: Value) -> Result<Self, Error> {
+        let words: Vec<Vec<u8>> = from_redis_value(answer).map_err(|_| Error::Reply)?;
+        let mut words = words.into_iter().map(Zeroizing::new);
+        let outcome = words.next().ok_or(Error::Reply)?;
+        Ok(Self {
+            outcome: Outcome::parse(&outcome)?,
+            words: words.collect(),
         })
+    }
+
+    pub(crate) fn word(&self, index: usize) -> Result<&str, Error> {
+        let word = self.words.get(index).ok_or(Error::Reply)?;
+        str::from_utf8(word).map_err(|_| Error::Reply)
+    }
+
+    /// A word that may be absent.
+    pub(crate) fn some_word(&self, index: usize) -> Result<Option<&str>, Error> {
+        Ok(Some(self.word(index)?).filter(|word| *word != "-"))
+    }
+
+    pub(crate) fn count(&self, index: usize) -> Result<u32, Error> {
+        self.word(index)?.parse().map_err(|_| Error::Reply)
     }
 }
 
@@ -282,31 +246,48 @@ const EXACT: u64 = 1 << 53;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use portcullis_core::{OrgId, store::Subject};
 
     use super::*;
 
+    fn call() -> Call {
+        let organisation = OrgId::new("acme").unwrap();
+        let slot = 7;
+        let place = Place::subject(&Subject::Sham { organisation, slot }).unwrap();
+        let operation = OperationId::from_bytes([0; 16]);
+        Call::new(&place, Method::Attempt, operation)
+    }
+
+    fn value(call: &Call, name: &str) -> String {
+        let words: Vec<_> = call.arguments().collect();
+        let mut pairs = words.chunks(2);
+        let pair = pairs.find(|pair| pair.first() == Some(&name.as_bytes()));
+        String::from_utf8(pair.unwrap().last().unwrap().to_vec()).unwrap()
+    }
+
+    fn waits(after: u32, first: Duration) -> Vec<u64> {
+        let schedule = WaitSchedule::new(after, first, Duration::MAX);
+        let waits = value(&call().with_waits(Some(&schedule)), "waits");
+        waits.split(' ').map(|wait| wait.parse().unwrap()).collect()
+    }
+
     #[test]
     fn a_schedule_is_worked_out_to_the_microsecond() {
-        let nano = Duration::from_nanos(1);
-        let waits = Waits::new(&WaitSchedule::new(0, nano, Duration::MAX));
-        assert_eq!(waits.after, 1);
-        assert_eq!(waits.micros.first(), Some(&1), "rounded up");
-        assert_eq!(waits.micros.get(10), Some(&2), "1,024 nanoseconds");
-        assert_eq!(waits.micros.last(), Some(&4_294_968));
-        let longest = WaitSchedule::new(3, Duration::MAX, Duration::MAX);
-        assert_eq!(Waits::new(&longest).micros, [EXACT; 33]);
-        let none = WaitSchedule::new(u32::MAX, Duration::ZERO, Duration::ZERO);
-        assert_eq!(Waits::new(&none).micros, [0; 33]);
+        let nanos = waits(0, Duration::from_nanos(1));
+        assert_eq!(nanos.first(), Some(&1), "rounded up");
+        assert_eq!(nanos.get(10), Some(&2), "1,024 nanoseconds");
+        assert_eq!((nanos.len(), nanos.last()), (33, Some(&4_294_968)));
+        assert_eq!(waits(3, Duration::MAX), [EXACT; 33]);
+        assert_eq!(waits(u32::MAX, Duration::ZERO), [0; 33]);
     }
 
     #[test]
     fn a_lease_is_cut_to_what_a_script_can_add() {
-        let lease = Lease::new(Duration::MAX);
-        assert_eq!(lease.seconds, lease.last_second.unsigned_abs());
-        assert!(lease.seconds < EXACT);
-        let lease = Lease::new(Duration::new(30, 1_999));
-        assert_eq!((lease.seconds, lease.micros), (30, 1));
+        let lease = call().with_lease(Duration::MAX);
+        assert_eq!(value(&lease, "lease_seconds"), value(&lease, "last_second"));
+        let lease = call().with_lease(Duration::new(30, 1_999));
+        assert_eq!(value(&lease, "lease_seconds"), "30");
+        assert_eq!(value(&lease, "lease_micros"), "1");
     }
 
     #[test]

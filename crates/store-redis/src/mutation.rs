@@ -1,7 +1,7 @@
 //! Mutations of users: what each script is told, and what its answer means.
 
 use portcullis_core::{
-    HashDigest, ObjectDetails, UserKey,
+    ObjectDetails, UserKey,
     store::{
         Change, CodeChange, CommitOutcome, CreateOutcome, CredentialChange, HashUpgrade, Method,
         NewUser, UpgradeOutcome,
@@ -11,26 +11,23 @@ use portcullis_core::{
 use crate::{
     error::Error,
     keys::Place,
-    message::{Call, Commit, Create, Credential, Hash, Issue, Outcome, Redeem, Reply, Upgrade},
+    message::{Call, Outcome, Reply},
     row, scripts,
     store::RedisStore,
 };
 
 impl RedisStore {
     pub(crate) async fn create_user(&self, user: &NewUser) -> Result<CreateOutcome, Error> {
-        let (place, operation) = (Place::user(&user.key), user.operation);
-        let body = Create {
-            username: &user.username,
-            kind: user.kind.as_str(),
-            state: user.state.as_str(),
-            must: user.must_change,
-            hash: user.hash.as_ref().map(Hash::new),
-            event: user.event().as_str(),
-            editor: user.editor.as_ref().map(|editor| editor.as_str()),
-        };
-        let call = Call::new(&place, Method::Create, operation, body);
-        let (script, keep) = (&scripts::CREATE, self.remember);
-        let reply = self.run_claimed(script, &place, operation, keep, call);
+        let place = Place::user(&user.key);
+        let call = Call::new(&place, Method::Create, user.operation)
+            .with("username", &user.username)
+            .with("kind", user.kind.as_str())
+            .with("state", user.state.as_str())
+            .with_flag("must", user.must_change)
+            .with_hash(user.hash.as_ref())
+            .with("event", user.event().as_str())
+            .with_editor(user.editor.as_ref());
+        let reply = self.run_claimed(&scripts::CREATE, &place, self.remember, call);
         let reply = reply.await?;
         match reply.outcome {
             Outcome::Created => details(&reply, &user.key).map(CreateOutcome::Created),
@@ -45,10 +42,9 @@ impl RedisStore {
         if !change.method.is_committed() {
             return Err(Error::Method);
         }
-        let (place, operation) = (Place::user(&change.key), change.operation);
-        let call = Call::new(&place, change.method, operation, commit(change)?);
-        let (script, keep) = (&scripts::COMMIT, self.remember);
-        let reply = self.run_claimed(script, &place, operation, keep, call);
+        let place = Place::user(&change.key);
+        let call = commit(&place, change)?;
+        let reply = self.run_claimed(&scripts::COMMIT, &place, self.remember, call);
         let reply = reply.await?;
         match reply.outcome {
             Outcome::CodeRejected => Ok(CommitOutcome::CodeRejected),
@@ -62,14 +58,11 @@ impl RedisStore {
     }
 
     pub(crate) async fn upgrade(&self, upgrade: &HashUpgrade) -> Result<UpgradeOutcome, Error> {
-        let (place, operation) = (Place::user(&upgrade.key), upgrade.operation);
-        let body = Upgrade {
-            verified: upgrade.verified.as_stored(),
-            hash: Hash::new(&upgrade.replacement),
-        };
-        let call = Call::new(&place, Method::UpgradeHash, operation, body);
-        let (script, keep) = (&scripts::UPGRADE, self.remember);
-        let reply = self.run_claimed(script, &place, operation, keep, call);
+        let place = Place::user(&upgrade.key);
+        let call = Call::new(&place, Method::UpgradeHash, upgrade.operation)
+            .with("verified", upgrade.verified.as_stored())
+            .with_hash(Some(&upgrade.replacement));
+        let reply = self.run_claimed(&scripts::UPGRADE, &place, self.remember, call);
         let reply = reply.await?;
         match reply.outcome {
             Outcome::Replayed => details(&reply, &upgrade.key).map(UpgradeOutcome::Replayed),
@@ -81,56 +74,35 @@ impl RedisStore {
     }
 }
 
-fn commit(change: &Change) -> Result<Commit<'_>, Error> {
-    let credential = match &change.credential {
-        CredentialChange::Keep => None,
-        CredentialChange::Remove => Some((None, false)),
-        CredentialChange::Replace { hash, must_change } => Some((Some(hash), *must_change)),
+fn commit(place: &Place, change: &Change) -> Result<Call, Error> {
+    let events = change.events().iter().map(|kind| kind.as_str());
+    let call = Call::new(place, change.method, change.operation)
+        .with("expected", change.expected.0.to_string())
+        .with("events", events.collect::<Vec<_>>().join(" "))
+        .with_fact("clears_failures", change.clears_failures())
+        .with_fact("credential", change.changes_credential())
+        .with_some("state", change.state.map(|state| state.as_str()))
+        .with_editor(change.editor.as_ref());
+    let call = match &change.credential {
+        CredentialChange::Keep => call,
+        CredentialChange::Remove => call.with_flag("must", false),
+        CredentialChange::Replace { hash, must_change } => {
+            call.with_flag("must", *must_change).with_hash(Some(hash))
+        }
         _ => return Err(Error::Unsupported),
     };
-    let (mut redeem, mut issue) = (None, None);
     match &change.code {
         CodeChange::Consume {
             digest,
             max_guesses,
-        } => {
-            let (digest, max_guesses) = (hex(*digest), *max_guesses);
-            redeem = Some(Redeem {
-                digest,
-                max_guesses,
-            });
-        }
-        CodeChange::Issue(code) => {
-            issue = Some(Issue {
-                digest: hex(code.digest),
-                expires: code.expires.timestamp_micros().to_string(),
-                guesses: code.guesses,
-            });
-        }
-        CodeChange::Keep => {}
-        _ => return Err(Error::Unsupported),
+        } => Ok(call.with_redeemed(*digest, *max_guesses)),
+        CodeChange::Issue(code) => Ok(call.with_issued(code)),
+        CodeChange::Keep => Ok(call),
+        _ => Err(Error::Unsupported),
     }
-    Ok(Commit {
-        expected: change.expected.0.to_string(),
-        events: change.events().iter().map(|kind| kind.as_str()).collect(),
-        clears_failures: change.clears_failures(),
-        credential: credential.map(|(hash, must)| Credential {
-            must,
-            hash: hash.map(Hash::new),
-        }),
-        state: change.state.map(|state| state.as_str()),
-        redeem,
-        issue,
-        editor: change.editor.as_ref().map(|editor| editor.as_str()),
-    })
 }
 
 fn details(reply: &Reply, key: &UserKey) -> Result<ObjectDetails, Error> {
-    let (sequence, changed) = (reply.sequence.as_deref(), reply.changed.as_deref());
-    let (sequence, changed) = sequence.zip(changed).ok_or(Error::Reply)?;
-    row::details(sequence, changed, key.organisation()).map_err(|_| Error::Reply)
-}
-
-fn hex(digest: [u8; 32]) -> String {
-    HashDigest::from_bytes(digest).to_string()
+    let details = row::details(reply.word(0)?, reply.word(1)?, key.organisation());
+    details.map_err(|_| Error::Reply)
 }

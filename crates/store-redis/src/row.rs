@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, str::FromStr};
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use chrono::DateTime;
 use portcullis_core::{
     HashDigest, ObjectDetails, OperationId, OrgId, Timestamp, UserId, UserKey,
@@ -34,27 +35,6 @@ struct CodeRow {
     digest: String,
     expires: String,
     guesses: u32,
-}
-
-#[derive(Deserialize)]
-struct EventRow {
-    kind: String,
-    version: String,
-    state: String,
-    failures: u32,
-    must: bool,
-    hash: Option<String>,
-    operation: String,
-    editor: Option<String>,
-    date: String,
-}
-
-#[derive(Deserialize)]
-struct OperationRow {
-    subject: String,
-    method: String,
-    sequence: Option<String>,
-    changed: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -96,21 +76,33 @@ impl CodeRow {
 
 /// An event; its sequence is its place in the list.
 pub(crate) fn event(key: &UserKey, sequence: u64, stored: &[u8]) -> Result<Event, Error> {
-    let row: EventRow = json(stored, "events")?;
-    let operation: OperationId = name(&row.operation, "operation")?;
-    let (kind, date) = (name(&row.kind, "kind")?, moment(&row.date, "date")?);
+    let [
+        kind,
+        version,
+        state,
+        failures,
+        must,
+        hash,
+        operation,
+        date,
+        editor,
+    ] = words(stored, "events")?;
+    let operation: OperationId = name(operation, "operation")?;
+    let (kind, date) = (name(kind, "kind")?, moment(date, "date")?);
     let mut event = Event::new(key.clone(), kind, operation, date);
     event.sequence = sequence;
-    event.version = Version(name(&row.version, "version")?);
-    event.state = name(&row.state, "state")?;
-    event.failures = row.failures;
-    event.must_change = row.must;
-    if let Some(hash) = row.hash {
-        event.hash = Some(HashDigest::from_bytes(digest(&hash, "hash")?));
+    event.version = Version(name(version, "version")?);
+    event.state = name(state, "state")?;
+    event.failures = name(failures, "failures")?;
+    event.must_change = name::<u8>(must, "must")? == 1;
+    if hash != ABSENT {
+        event.hash = Some(HashDigest::from_bytes(digest(hash, "hash")?));
     }
-    if let Some(editor) = row.editor {
-        let editor = UserId::new(editor).map_err(|_| unreadable("editor"))?;
-        event.editor = Some(editor);
+    if editor != ABSENT {
+        let editor = Base64UrlUnpadded::decode_vec(editor).ok();
+        let editor = editor.and_then(|editor| String::from_utf8(editor).ok());
+        let editor = editor.and_then(|editor| UserId::new(editor).ok());
+        event.editor = Some(editor.ok_or(unreadable("editor"))?);
     }
     Ok(event)
 }
@@ -121,15 +113,12 @@ pub(crate) fn operation(
     place: &Place,
     stored: &[u8],
 ) -> Result<Option<OperationRecord>, Error> {
-    let row: OperationRow = json(stored, "operation")?;
-    let (Some(sequence), Some(changed)) = (row.sequence, row.changed) else {
-        return Ok(None);
-    };
-    if row.subject != place.owner() {
+    let [subject, method, sequence, changed, _failures, _locked] = words(stored, "operation")?;
+    if subject != place.owner() || sequence == ABSENT {
         return Ok(None);
     }
-    let details = details(&sequence, &changed, key.organisation())?;
-    let method = name(&row.method, "method")?;
+    let details = details(sequence, changed, key.organisation())?;
+    let method = name(method, "method")?;
     Ok(Some(OperationRecord::new(method, details)))
 }
 
@@ -165,6 +154,13 @@ fn digest(text: &str, field: &'static str) -> Result<[u8; 32], Error> {
     Ok(digest)
 }
 
+/// So many words between spaces.
+fn words<'a, const N: usize>(stored: &'a [u8], field: &'static str) -> Result<[&'a str; N], Error> {
+    let text = str::from_utf8(stored).map_err(|_| unreadable(field))?;
+    let words: Vec<_> = text.split(' ').collect();
+    words.try_into().map_err(|_| unreadable(field))
+}
+
 /// Bytes that are no text become a text that no parser takes, so that a damaged hash is found
 /// unreadable and its user is found.
 fn json<T: DeserializeOwned>(stored: &[u8], field: &'static str) -> Result<T, Error> {
@@ -174,6 +170,9 @@ fn json<T: DeserializeOwned>(stored: &[u8], field: &'static str) -> Result<T, Er
     };
     serde_json::from_str(&text).map_err(|_| unreadable(field))
 }
+
+/// A word that is not there.
+const ABSENT: &str = "-";
 
 const fn unreadable(field: &'static str) -> Error {
     Error::Record { field }
@@ -239,6 +238,30 @@ mod tests {
         *stored.get_mut(hash + 1).unwrap() = 0xff;
         let record = user(&key(), &stored).unwrap();
         assert!(matches!(record.credential.hash, StoredHash::Unreadable(_)));
+    }
+
+    #[test]
+    fn a_damaged_event_is_named_by_its_field() {
+        let stored = "user.locked 2 locked 3 1 - 00000000000000000000000000000000 5 cm9vdA";
+        let locked = event(&key(), 4, stored.as_bytes()).unwrap();
+        assert_eq!((locked.sequence, locked.failures), (4, 3));
+        assert_eq!(locked.editor.unwrap().as_str(), "root");
+        let table = [
+            ("user.locked", "user.secret", "kind"),
+            (" 2 ", " -2 ", "version"),
+            (" 3 ", " 4294967296 ", "failures"),
+            (" 1 ", " yes ", "must"),
+            (" - ", " secret ", "hash"),
+            (" 0", " x", "operation"),
+            (" 5 ", " never ", "date"),
+            ("cm9vdA", "_w", "editor"),
+            (" cm9vdA", "", "events"),
+        ];
+        for (from, to, expected) in table {
+            let stored = stored.replacen(from, to, 1);
+            let error = event(&key(), 4, stored.as_bytes()).unwrap_err();
+            assert_eq!(field(&error), expected);
+        }
     }
 
     #[test]

@@ -33,21 +33,17 @@ impl Script {
     }
 }
 
-/// A script on a user or a sham.
-macro_rules! on_subject {
-    ($file:literal) => {
-        Script::new(concat!(
-            include_str!("lua/common.lua"),
-            include_str!("lua/user.lua"),
-            include_str!(concat!("lua/", $file)),
-        ))
+/// A script on a user or a sham, after what it has in common with others.
+macro_rules! script {
+    ($($file:literal),+) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $file, ".lua"))),+))
     };
 }
 
-pub(crate) static CLAIM: Script = Script::new(include_str!("lua/claim.lua"));
-pub(crate) static COMMIT: Script = on_subject!("commit.lua");
-pub(crate) static CREATE: Script = on_subject!("create.lua");
-pub(crate) static RELEASE: Script = Script::new(include_str!("lua/release.lua"));
-pub(crate) static SETTLE: Script = on_subject!("settle.lua");
-pub(crate) static TAKE: Script = on_subject!("take.lua");
-pub(crate) static UPGRADE: Script = on_subject!("upgrade.lua");
+pub(crate) static CLAIM: Script = script!("claim");
+pub(crate) static COMMIT: Script = script!("common", "user", "budget", "commit");
+pub(crate) static CREATE: Script = script!("common", "user", "create");
+pub(crate) static RELEASE: Script = script!("release");
+pub(crate) static SETTLE: Script = script!("common", "user", "budget", "settle");
+pub(crate) static TAKE: Script = script!("common", "user", "budget", "take");
+pub(crate) static UPGRADE: Script = script!("common", "user", "upgrade");

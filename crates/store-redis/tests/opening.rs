@@ -1,6 +1,10 @@
 //! Opening a store, and what becomes of it when its servers come and go.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test reports by panicking"
+)]
 
 use std::{
     error::Error as _,
@@ -157,6 +161,8 @@ async fn a_connection_that_was_closed_costs_no_call() {
     let store = open(&redis.url()).await;
     for n in 0..20 {
         redis.cli(&["client", "kill", "type", "normal"]).await;
+        // A call that is faster than the news would find out by itself, and not know its outcome.
+        tokio::time::sleep(Duration::from_millis(50)).await;
         let outcome = store.create(&new_user(&n.to_string())).await.unwrap();
         assert!(matches!(outcome, CreateOutcome::Created(_)));
     }
@@ -187,7 +193,7 @@ async fn sentinel_leads_to_the_new_primary() {
     let sentinels = sentinel.sentinel_urls();
     let hosts: Vec<_> = sentinels
         .iter()
-        .map(|url| url.trim_start_matches("redis://"))
+        .map(|url| url.trim_start_matches("redis://").trim_end_matches('/'))
         .collect();
     let name = RedisSentinel::NAME;
     let url = format!("redis+sentinel://{}/{name}?wait=1", hosts.join(","));
@@ -231,6 +237,20 @@ async fn credentials_are_in_no_error() {
             !text.contains("hunter2") && !text.contains("anna"),
             "{text}"
         );
+    }
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_server_without_tls_is_unavailable_and_no_panic() {
+    let at = Redis::shared().await.address();
+    for url in [
+        format!("rediss://{at}"),
+        format!("rediss+cluster://{at}"),
+        format!("rediss+sentinel://{at}/users"),
+    ] {
+        let error = open(&url).await.check().await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     }
 }
 
@@ -286,7 +306,7 @@ async fn a_user_with_few_rights_is_enough() {
     assert_eq!(redis.cli(&command).await, "OK");
     let url = format!("redis://app:app@{}?require_durable=true", redis.address());
     uses_everything(&open(&url).await).await;
-    uses_everything(&open(&format!("{url}&wait=1")).await).await;
+    uses_everything(&open(&format!("{url}&wait=1&wait_ms=20000")).await).await;
     drop(replica);
     let cluster = RedisCluster::start().await;
     for node in 0..RedisCluster::SIZE {

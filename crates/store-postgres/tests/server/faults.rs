@@ -9,6 +9,7 @@ use portcullis_core::store::{
 use portcullis_core::{OperationId, StoreError, StoreErrorKind, StoreHealth, UserStore};
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
 use portcullis_testkit::{proxy::Proxy, servers::Postgres};
+use sqlx::postgres::PgPoolOptions;
 
 use crate::{
     place::Place,
@@ -24,8 +25,8 @@ async fn behind_proxy(pgbouncer: bool) -> (Place, Proxy, PostgresStore) {
     let url = format!("postgres://postgres@{}/postgres", proxy.address());
     let config = PostgresConfig::parse(&url).unwrap();
     let config = config.with_schema(&place.schema).unwrap();
+    let config = config.with_acquire_timeout(Duration::from_secs(60));
     let config = config.with_pgbouncer(pgbouncer).with_connections(2);
-    let config = config.with_statement_timeout(Duration::from_millis(500));
     let store = PostgresStore::connect(&config).await.unwrap();
     create(&store, "42").await;
     (place, proxy, store)
@@ -95,25 +96,54 @@ async fn an_attempt_whose_answers_are_lost_counts_once() {
 
 #[tokio::test]
 async fn silence_ends_in_time_and_is_over_with_its_cause() {
-    let (_place, proxy, store) = behind_proxy(false).await;
+    let (place, proxy, _) = behind_proxy(false).await;
+    let url = format!("postgres://postgres@{}/postgres", proxy.address());
+    let pool = PgPoolOptions::new().min_connections(2).max_connections(2);
+    let pool = pool.test_before_acquire(false);
+    let pool = pool.connect(&url).await.unwrap();
+    let config = place
+        .config()
+        .with_statement_timeout(Duration::from_millis(500));
+    let store = PostgresStore::from_pool(pool.clone(), &config);
     commit(&store, "42").await;
-    let (one, two) = tokio::join!(store.check(), store.check());
-    one.and(two).unwrap();
+    while pool.num_idle() < 2 {
+        tokio::task::yield_now().await;
+    }
     proxy.black_hole(true);
     let started = Instant::now();
-    let version = Version::FIRST.next();
-    let (read, write) = (key("42"), set("42", version));
+    let (read, write) = (key("42"), set("42", Version::FIRST.next()));
     let (read, write) = tokio::join!(store.load(&read), store.commit(&write));
     assert_eq!(read.unwrap_err().kind(), StoreErrorKind::Unavailable);
     assert_eq!(write.unwrap_err().kind(), StoreErrorKind::OutcomeUnknown);
     assert!(started.elapsed() < Duration::from_millis(1_750));
     proxy.heal().await;
-    proxy.black_hole(false);
     let healed = Instant::now();
     commit(&store, "42").await;
     assert!(healed.elapsed() < Duration::from_secs(5));
     // What was sent into the silence has arrived or not; either is consistent.
     assert_consistent(&store, "42").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_answers_on_does_not_stay_in_the_pool() {
+    let (place, proxy, _) = behind_proxy(false).await;
+    let url = format!("postgres://postgres@{}/postgres", proxy.address());
+    let pool = PgPoolOptions::new().max_connections(1);
+    let pool = pool.connect(&url).await.unwrap();
+    let store = PostgresStore::from_pool(pool.clone(), &place.config());
+    commit(&store, "42").await;
+    proxy.black_hole(true);
+    // The caller hangs up; the driver would wait for what it was told to forget.
+    let call = tokio::time::timeout(Duration::from_millis(100), store.check());
+    assert!(call.await.is_err());
+    assert_eq!(pool.size(), 1);
+    let started = Instant::now();
+    while pool.size() > 0 {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        tokio::task::yield_now().await;
+    }
+    proxy.heal().await;
+    commit(&store, "42").await;
 }
 
 #[tokio::test]
@@ -167,12 +197,8 @@ async fn a_statement_that_takes_too_long_is_not_applied() {
     let error = store.commit(&change).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     crate::place::run(&mut raw, "ROLLBACK").await;
-    assert!(
-        store
-            .operation(&key("42"), change.operation)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    let store = place.open().await;
+    let done = store.operation(&key("42"), change.operation).await;
+    assert!(done.unwrap().is_none());
     commit(&store, "42").await;
 }

@@ -8,6 +8,7 @@ mod model;
 mod opening;
 mod outbox;
 mod place;
+mod pooler;
 mod roles;
 mod transactions;
 mod users;

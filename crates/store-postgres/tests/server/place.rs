@@ -1,6 +1,9 @@
 //! A schema of its own on a real server.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
 use portcullis_testkit::servers::Postgres;
@@ -28,9 +31,7 @@ impl Place {
     }
 
     pub(crate) fn config(&self) -> PostgresConfig {
-        let url = self.server.url("postgres");
-        let config = PostgresConfig::parse(&url).unwrap();
-        config.with_schema(&self.schema).unwrap()
+        self.config_of("postgres")
     }
 
     /// The same as a role that may only call functions, `<schema>_app`. The tables are those of
@@ -56,6 +57,10 @@ impl Place {
         let url = self.server.url("postgres");
         let url = url.replace("postgres@", &format!("{role}@"));
         let config = PostgresConfig::parse(&url).unwrap();
+        // A machine that is busy with other tests is no fault of the store.
+        let config = config.with_acquire_timeout(Duration::from_secs(60));
+        let config = config.with_statement_timeout(Duration::from_secs(60));
+        let config = config.with_lock_timeout(Duration::from_secs(60));
         config.with_schema(&self.schema).unwrap()
     }
 

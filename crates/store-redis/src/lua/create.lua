@@ -1,17 +1,17 @@
 local record = seen()
 if record == false then
-  return answer('reused')
+  return { 'reused' }
 elseif record then
   return replay(record)
 end
 if redis.call('EXISTS', KEYS[1]) == 1 then
-  return answer('exists')
+  return { 'exists' }
 end
 local user = {
   username = call.username,
   kind = call.kind,
   state = call.state,
-  must = call.must,
+  must = call.must == '1',
   since = call.hash and now,
   version = '1',
   sequence = '1',

@@ -1,10 +1,10 @@
 -- Takes an open permit out of a budget. The order of the others stays: of two leases that end
 -- together, every store counts the same one first.
-local function close(budget)
-  for index, permit in ipairs(budget.permits or {}) do
+local function close(budget, permits)
+  for index, permit in ipairs(permits) do
     if permit[1] == call.operation then
-      table.remove(budget.permits, index)
-      keep_open(budget, budget.permits)
+      table.remove(permits, index)
+      keep_permits(budget, permits)
       return permit
     end
   end
@@ -12,7 +12,9 @@ end
 
 -- Whether the wrong answer locks the user.
 local function locks(user)
-  return call.lock_at and user.state == 'active' and user.failures >= call.lock_at
+  return call.lock_at
+    and user.state == 'active'
+    and user.failures >= tonumber(call.lock_at)
 end
 
 local function right(budget)
@@ -25,44 +27,47 @@ end
 local function wrong(budget, permit)
   fail(budget, now)
   if not call.user then
-    return false
+    return '0'
   end
   count_guess(budget, permit)
   append(budget, 'user.human.password.check.failed', call.operation)
   if not locks(budget) then
-    return false
+    return '0'
   end
   budget.state = 'locked'
   append(budget, 'user.locked', call.operation)
-  return true
+  return '1'
 end
 
 local record = seen()
 if not record then
-  return answer('expired')
-elseif record.settled then
-  return answer('settled', record.settled)
+  return { 'expired' }
+elseif record.failures ~= '-' then
+  return { 'settled', record.failures, record.locked }
 end
-local budget, ended = open_budget()
+local budget, wanted = open_budget()
 if not budget then
-  return ended or answer('expired')
+  return wanted or { 'expired' }
 end
-local permit = close(budget)
+local permits, ended = expire(budget)
+local permit = close(budget, permits)
 if not permit then
   if ended then
-    save(budget)
+    save_budget(budget)
   end
-  return answer('expired')
+  return { 'expired' }
 end
-local locked = false
+local locked = '0'
 if call.verification == 'right' then
   right(budget)
 elseif call.verification == 'wrong' then
   locked = wrong(budget, permit)
 end
-record.settled = { failures = budget.failures, locked = locked }
+save_budget(budget)
+local failures = word(budget.failures)
 if call.user and call.verification ~= 'abandoned' then
-  record.sequence, record.changed = budget.sequence, budget.changed
+  remember(budget.sequence, budget.changed, failures, locked)
+else
+  remember('-', '-', failures, locked)
 end
-save(budget, record)
-return answer('settled', { failures = budget.failures, locked = locked })
+return { 'settled', failures, locked }

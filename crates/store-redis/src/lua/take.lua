@@ -1,18 +1,23 @@
 -- Whether failures, time and open permits allow one more attempt. The caller works out how long to
 -- wait if they do not: it has integers for that.
-local function granted(budget)
-  local failures, open = budget.failures, #(budget.permits or {})
-  if failures + open >= call.limit then
+local function granted(budget, open)
+  local failures = budget.failures
+  if failures + open >= tonumber(call.limit) then
     return false
   elseif not call.waits then
     return true
   end
+  local waits = {}
+  for wait in call.waits:gmatch('%d+') do
+    waits[#waits + 1] = tonumber(wait)
+  end
   local function wait(count)
-    local doublings = count - call.waits.after
-    return doublings < 0 and 0 or call.waits.micros[math.min(doublings + 1, #call.waits.micros)]
+    local doublings = count - tonumber(call.waits_after)
+    return doublings < 0 and 0 or waits[math.min(doublings + 1, #waits)]
   end
   -- A clock set back makes the time since the newest failure negative and the wait longer.
-  if budget.failed and wait(failures) > tonumber(now) - tonumber(budget.failed) then
+  local failed = budget.failed and number(budget.failed, 'failed')
+  if failed and wait(failures) > tonumber(now) - failed then
     return false
   end
   -- Where waits apply, guesses go one at a time, or parallel ones would skip the wait.
@@ -20,13 +25,14 @@ local function granted(budget)
 end
 
 local function lease_end()
-  local micros = tonumber(now) % 1000000 + call.lease.micros
-  local seconds = math.floor(tonumber(now) / 1000000) + call.lease.seconds
+  local present, last = tonumber(now), tonumber(call.last_second)
+  local micros = present % 1000000 + tonumber(call.lease_micros)
+  local seconds = math.floor(present / 1000000) + tonumber(call.lease_seconds)
   seconds, micros = seconds + math.floor(micros / 1000000), micros % 1000000
-  if seconds > call.lease.last_second then
-    seconds, micros = call.lease.last_second, 999999
+  if seconds > last then
+    seconds, micros = last, 999999
   end
-  return seconds > 0 and string.format('%.0f%06.0f', seconds, micros) or text(micros)
+  return seconds > 0 and string.format('%.0f%06.0f', seconds, micros) or word(micros)
 end
 
 local function earliest_end(permits)
@@ -36,44 +42,36 @@ local function earliest_end(permits)
       earliest = permit[2]
     end
   end
-  return earliest
+  return earliest or '-'
 end
 
 local record = seen()
 if record == false then
-  return answer('reused')
-elseif record and record.settled then
-  return answer('spent')
+  return { 'reused' }
+elseif record and record.failures ~= '-' then
+  return { 'spent' }
 end
-local budget, ended = open_budget()
+local budget, wanted = open_budget()
 if not budget then
-  return ended or answer('not_found')
+  return wanted or { 'not_found' }
 end
-local open = budget.permits or {}
-if record then
+local open, ended = expire(budget)
+local again = false
+for _, permit in ipairs(open) do
+  again = again or permit[1] == call.operation
+end
+if record or not granted(budget, #open) then
   if ended then
-    save(budget)
+    save_budget(budget)
   end
-  for _, permit in ipairs(open) do
-    if permit[1] == call.operation then
-      return answer('permitted', { failures = budget.failures })
-    end
+  if record then
+    return again and { 'permitted', word(budget.failures) } or { 'spent' }
   end
-  return answer('spent')
+  local failures, failed = word(budget.failures), budget.failed or '-'
+  return { 'refused', failures, failed, word(#open), earliest_end(open), now }
 end
-if not granted(budget) then
-  if ended then
-    save(budget)
-  end
-  return answer('refused', {
-    failures = budget.failures,
-    failed = budget.failed,
-    open = #open,
-    earliest = earliest_end(open),
-    now = now,
-  })
-end
-open[#open + 1] = { call.operation, lease_end(), call.guesses_code }
-budget.permits = open
-save(budget, { subject = call.subject, method = call.method })
-return answer('permitted', { failures = budget.failures })
+open[#open + 1] = { call.operation, lease_end(), call.guesses_code == '1' }
+keep_permits(budget, open)
+save_budget(budget)
+remember('-', '-', '-', '-')
+return { 'permitted', word(budget.failures) }

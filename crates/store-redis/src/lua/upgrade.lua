@@ -1,6 +1,6 @@
 local record = seen()
 if record == false then
-  return answer('reused')
+  return { 'reused' }
 elseif record then
   return replay(record)
 end
@@ -8,7 +8,7 @@ local user, wanted = open_user()
 if wanted then
   return wanted
 elseif not user or user.hash ~= call.verified then
-  return answer('superseded')
+  return { 'superseded' }
 end
 set_hash(user, call.hash, call.digest)
 append(user, 'user.human.password.hash.updated', call.operation)
