@@ -7,9 +7,17 @@
 -- There are no foreign keys. Only the functions of this schema write, each in one transaction
 -- under the lock of its user, and a foreign key would add a query and a row lock to each insert.
 
--- Transaction ids order the outbox within an era. A new era begins when they have started over.
+-- Which database of which cluster this is.
+CREATE FUNCTION home() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT format('%s/%s', system_identifier, database.oid)
+    FROM pg_control_system(), pg_database AS database WHERE datname = current_database();
+$$;
+
+-- Transaction ids order the outbox within an era. A new era begins when they are counted by
+-- another cluster, or have started over.
 CREATE TABLE eras (
     era   int         PRIMARY KEY,
+    home  text        NOT NULL DEFAULT home(),
     began timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
