@@ -3,6 +3,8 @@
 -- The order of the checks is the one of `portcullis_core::MemoryStore`. Functions that callers
 -- use run with their owner's rights, so that a role can be allowed to call them and nothing else.
 -- `p_now` is the time to go by; NULL, which is what production passes, is that of this server.
+-- Statements that are not a mere expression are in plpgsql, which keeps their plans for as long as
+-- the session lasts; a function in sql makes them anew each time it is called.
 
 -- Makes the transactions of one subject take turns, and says what time it is then.
 --
@@ -19,22 +21,27 @@ $$;
 CREATE FUNCTION seen(
     p_organisation text, p_user_id text, p_operation bytea, p_method text,
     OUT outcome text, OUT at_sequence bigint, OUT at_date timestamptz
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
     SELECT CASE WHEN (organisation, user_id, slot, method)
                    = (p_organisation, p_user_id, -1, p_method)
                 THEN 'replayed' ELSE 'reused' END,
            sequence, changed
+    INTO outcome, at_sequence, at_date
     FROM operations WHERE id = p_operation;
+END;
 $$;
 
 -- Appends the event that leaves a user as it is now.
 CREATE FUNCTION append(p_user users, p_kind text, p_operation bytea, p_editor text) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO events (organisation, user_id, sequence, kind, version, state, failures,
                         must_change, hash_sha256, operation, editor, date)
     VALUES (p_user.organisation, p_user.user_id, p_user.sequence, p_kind, p_user.version,
             p_user.state, p_user.failures, p_user.must_change,
             sha256(convert_to(p_user.hash, 'UTF8')), p_operation, p_editor, p_user.changed);
+END;
 $$;
 
 CREATE FUNCTION create_user(

@@ -73,7 +73,8 @@ END;
 $$;
 
 -- Writes what an attempt can change of a user.
-CREATE FUNCTION save(p_user users) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION save(p_user users) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE users SET
         state = p_user.state,
         code_guesses = p_user.code_guesses,
@@ -82,6 +83,7 @@ CREATE FUNCTION save(p_user users) RETURNS void LANGUAGE sql AS $$
         sequence = p_user.sequence,
         changed = p_user.changed
     WHERE organisation = p_user.organisation AND user_id = p_user.user_id;
+END;
 $$;
 
 -- A sham after the leases that ran out have been counted.
@@ -113,12 +115,14 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION save(p_sham shams) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION save(p_sham shams) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO shams (organisation, user_id, slot, failures, last_failure)
     VALUES (p_sham.organisation, p_sham.user_id, p_sham.slot, p_sham.failures,
             p_sham.last_failure)
     ON CONFLICT (organisation, user_id, slot)
     DO UPDATE SET failures = excluded.failures, last_failure = excluded.last_failure;
+END;
 $$;
 
 -- What stands between an attempt and its permit: nothing ('permitted'), or what.
@@ -212,7 +216,8 @@ $$;
 CREATE FUNCTION open_permit(
     p_organisation text, p_user_id text, p_slot int, p_permit bytea, p_guesses_code boolean,
     p_lease bigint, p_now timestamptz
-) RETURNS void LANGUAGE sql AS $$
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO operations (id, organisation, user_id, slot, method)
     VALUES (p_permit, p_organisation, p_user_id, p_slot, 'attempt');
     INSERT INTO permits (organisation, user_id, slot, id, position, expires, guesses_code)
@@ -222,6 +227,7 @@ CREATE FUNCTION open_permit(
            p_guesses_code
     FROM permits
     WHERE organisation = p_organisation AND user_id = p_user_id AND slot = p_slot;
+END;
 $$;
 
 CREATE FUNCTION settle_attempt(
