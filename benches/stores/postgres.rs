@@ -1,16 +1,19 @@
 //! PostgreSQL: one statement by hand, prepared, on a pool of the same size.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use portcullis_core::{UserKey, store::Version};
+use portcullis_core::{UserKey, UserStore, store::Version};
 use portcullis_store_postgres::{
     PostgresConfig, PostgresStore,
     sqlx::{self, AssertSqlSafe, PgPool, Row, SqlSafeStr, SqlStr, postgres::PgPoolOptions},
 };
 use portcullis_testkit::servers::Postgres;
 
-use crate::contest::{Contender, HASH, Ring, fresh};
+use crate::{
+    contest::{Contender, HASH, Ring, fresh},
+    sizes::Gauge,
+};
 
 const CONNECTIONS: u32 = 10;
 
@@ -46,7 +49,7 @@ pub(crate) async fn ring() -> Ring {
     Ring {
         store: Arc::new(store),
         by_hand: [by_hand(""), by_hand(REMEMBERED)],
-        _guard: Box::new(server),
+        _server: Box::new(server),
     }
 }
 
@@ -96,3 +99,49 @@ impl Contender for ByHand {
         let _: &str = row.get("hash");
     }
 }
+
+struct Filled {
+    store: PostgresStore,
+    server: Postgres,
+}
+
+pub(crate) async fn gauge() -> Box<dyn Gauge> {
+    let server = Postgres::start().await;
+    let config = PostgresConfig::parse(&server.url("postgres"))
+        .unwrap()
+        .with_connections(CONNECTIONS);
+    let store = PostgresStore::open(&config).await.unwrap();
+    Box::new(Filled { store, server })
+}
+
+#[async_trait]
+impl Gauge for Filled {
+    fn store(&self) -> Arc<dyn UserStore> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn sizes(&self) -> BTreeMap<String, i64> {
+        let answer = self.server.query("postgres", SIZES).await;
+        let lines = answer.lines().filter_map(|line| line.split_once('|'));
+        lines
+            .map(|(name, size)| (name.to_owned(), size.parse().unwrap()))
+            .collect()
+    }
+
+    fn server(&self) -> Option<u32> {
+        Some(self.server.pid())
+    }
+}
+
+const SIZES: &str = "
+    SELECT relname, pg_table_size(oid) FROM pg_class
+    WHERE relnamespace = 'portcullis'::regnamespace AND relkind = 'r'
+    UNION ALL
+    SELECT relname || ' (index)', pg_relation_size(oid) FROM pg_class
+    WHERE relnamespace = 'portcullis'::regnamespace AND relkind = 'i'
+    UNION ALL
+    SELECT 'write-ahead log', pg_current_wal_lsn() - '0/0'
+    UNION ALL
+    SELECT 'write-ahead log, full pages', wal_fpi FROM pg_stat_wal
+    UNION ALL
+    SELECT 'write-ahead log, syncs', wal_sync FROM pg_stat_wal";

@@ -1,16 +1,19 @@
 //! SQLite: the statements of one transaction by hand, on one connection that writes.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use portcullis_core::{SystemClock, UserKey, store::Version};
+use portcullis_core::{SystemClock, UserKey, UserStore, store::Version};
 use portcullis_store_sqlite::{SqliteConfig, SqliteStore};
 use sqlx::{
-    Row, SqlitePool,
+    ConnectOptions, Row, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::contest::{Contender, HASH, Ring, fresh};
+use crate::{
+    contest::{Contender, HASH, Ring, fresh},
+    sizes::Gauge,
+};
 
 struct ByHand {
     writer: SqlitePool,
@@ -49,7 +52,7 @@ pub(crate) async fn ring() -> Ring {
     Ring {
         store: Arc::new(store),
         by_hand: [by_hand(false), by_hand(true)],
-        _guard: Box::new(directory),
+        _server: Box::new(directory),
     }
 }
 
@@ -113,5 +116,43 @@ impl Contender for ByHand {
             .await
             .unwrap();
         let _: &str = row.get("hash");
+    }
+}
+
+struct Filled {
+    store: SqliteStore,
+    directory: tempfile::TempDir,
+}
+
+pub(crate) async fn gauge() -> Box<dyn Gauge> {
+    let directory = tempfile::tempdir().unwrap();
+    let config = SqliteConfig::new(directory.path().join("users.db"));
+    let store = SqliteStore::open(&config, Arc::new(SystemClock::new()));
+    let store = store.await.unwrap();
+    Box::new(Filled { store, directory })
+}
+
+#[async_trait]
+impl Gauge for Filled {
+    fn store(&self) -> Arc<dyn UserStore> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn sizes(&self) -> BTreeMap<String, i64> {
+        let path = self.directory.path().join("users.db");
+        let options = SqliteConnectOptions::new().filename(path);
+        let mut connection = options.connect().await.unwrap();
+        let tables = sqlx::query(
+            "SELECT tbl_name, CAST(sum(pgsize) AS INTEGER) AS size \
+             FROM dbstat JOIN sqlite_schema USING (name) GROUP BY tbl_name",
+        );
+        let rows = tables.fetch_all(&mut connection).await.unwrap();
+        rows.iter()
+            .map(|row| (row.get("tbl_name"), row.get("size")))
+            .collect()
+    }
+
+    fn server(&self) -> Option<u32> {
+        None
     }
 }

@@ -6,21 +6,15 @@ use tracing_subscriber::EnvFilter;
 
 use crate::options::{LogFormat, LogLevel};
 
-/// Installs the subscriber. Below `info`, only our own crates say more: what libraries print
-/// about connections would drown it.
+/// Installs the subscriber. Below `info`, only our own crates say more, by the beginning of their
+/// names: what libraries print about connections would drown it.
 pub(crate) fn install(format: LogFormat, level: LogLevel) {
     let directives = match level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
         LogLevel::Info => "info",
-        LogLevel::Debug => {
-            "info,identity_server=debug,portcullis_core=debug,portcullis_store_sqlite=debug,\
-             portcullis_zitadel_api=debug"
-        }
-        LogLevel::Trace => {
-            "info,identity_server=trace,portcullis_core=trace,portcullis_store_sqlite=trace,\
-             portcullis_zitadel_api=trace"
-        }
+        LogLevel::Debug => "info,identity_server=debug,portcullis=debug",
+        LogLevel::Trace => "info,identity_server=trace,portcullis=trace",
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(directives))

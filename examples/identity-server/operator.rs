@@ -1,8 +1,11 @@
 //! What operators look at: health, readiness, metrics, the API's description.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -59,9 +62,14 @@ impl StoreHealth for Readiness {
         if self.notes.get().is_none() {
             return Err(StoreError::new(StoreErrorKind::Unavailable).with_source("starting"));
         }
-        self.store.check().await
+        let silent = |_| StoreError::new(StoreErrorKind::Unavailable).with_source("silent");
+        let answer = tokio::time::timeout(PATIENCE, self.store.check()).await;
+        answer.map_err(silent)?
     }
 }
+
+/// A store that takes longer is not ready, and whoever asks does not wait for long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Installs the metrics recorder.
 pub(crate) fn install_metrics() -> Result<PrometheusHandle, BoxError> {

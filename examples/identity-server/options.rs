@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_core::Argon2Params;
 
+use crate::BoxError;
+
 /// Serves ZITADEL's password API: REST/JSON, gRPC, gRPC-Web and Connect on one port.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
@@ -142,5 +144,19 @@ pub(crate) enum LogLevel {
 
 /// An option that clap could not see through.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct BadOption(pub(crate) &'static str);
+#[error("{text}")]
+pub(crate) struct BadOption {
+    text: &'static str,
+    source: Option<BoxError>,
+}
+
+impl BadOption {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self { text, source: None }
+    }
+
+    pub(crate) fn because(text: &'static str, source: impl Into<BoxError>) -> Self {
+        let source = Some(source.into());
+        Self { text, source }
+    }
+}

@@ -16,15 +16,23 @@ pub(crate) async fn run(
     match attempt(&store, &users, &readiness).await {
         Err(error) if may_pass(&error) => {
             tracing::warn!(error = &error as &dyn Error, "starting without the store");
-            tokio::spawn(async move {
-                while let Err(error) = attempt(&store, &users, &readiness).await {
-                    tracing::debug!(error = &error as &dyn Error, "the store is not ready");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            });
+            tokio::spawn(keep_trying(store, users, readiness));
             Ok(())
         }
         result => Ok(result?),
+    }
+}
+
+async fn keep_trying(store: Store, users: Users, readiness: Arc<Readiness>) {
+    let mut told = false;
+    while let Err(error) = attempt(&store, &users, &readiness).await {
+        if may_pass(&error) {
+            tracing::debug!(error = &error as &dyn Error, "the store is not ready");
+        } else if !told {
+            told = true;
+            tracing::error!(error = &error as &dyn Error, "the store cannot be used");
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -36,6 +36,8 @@ const DRAIN: Duration = Duration::from_secs(8);
 const HEADERS: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
+    // Before anything is written or tried.
+    let place = stores::place(&options.store)?;
     logging::install(options.log_format, options.log_level);
     let metrics = operator::install_metrics()?;
     if !options.argon2.meets_owasp() {
@@ -53,7 +55,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
     let bootstrap = file
         .map(|file| Bootstrap::read(file))
         .ok_or("no bootstrap file")??;
-    let store = stores::open(&options.store).await?;
+    let store = stores::open(place).await?;
     let readiness = Readiness::new(Arc::clone(&store.health));
     let users = Arc::clone(&store.users);
     prepare::run(store, bootstrap.users, Arc::clone(&readiness)).await?;

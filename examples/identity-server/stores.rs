@@ -26,22 +26,17 @@ enum Server {
 }
 
 /// Where users can be kept.
-enum Place {
+pub(crate) enum Place {
     Memory,
     Postgres(Box<PostgresConfig>),
     Redis(RedisConfig),
     Sqlite(SqliteConfig),
 }
 
-const UNKNOWN: BadOption = BadOption(
-    "--store is memory:, sqlite:PATH, postgres://…, redis://…, redis+sentinel://… \
-     or redis+cluster://…",
-);
-
 /// Opens the store and creates it if need be. One in another process may come later.
-pub(crate) async fn open(url: &StoreUrl) -> Result<Store, BoxError> {
+pub(crate) async fn open(place: Place) -> Result<Store, BoxError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    Ok(match place(url)? {
+    Ok(match place {
         Place::Memory => Store::new(MemoryStore::with_clock(clock), None),
         Place::Sqlite(config) => Store::new(SqliteStore::open(&config, clock).await?, None),
         Place::Postgres(config) => {
@@ -58,7 +53,7 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Store, BoxError> {
 /// Opens a store that must be there already.
 pub(crate) async fn open_existing(url: &StoreUrl) -> Result<Arc<dyn UserStore>, BoxError> {
     Ok(match place(url)? {
-        Place::Memory => return Err(BadOption("memory: ends with its process").into()),
+        Place::Memory => return Err(BadOption::new("memory: ends with its process").into()),
         Place::Postgres(config) => Arc::new(PostgresStore::connect(&config).await?),
         Place::Redis(config) => Arc::new(RedisStore::open(&config).await?),
         Place::Sqlite(config) => {
@@ -84,7 +79,7 @@ impl Store {
         match &self.server {
             None => Ok(Vec::new()),
             Some(Server::Postgres(store)) => {
-                store.migrate().await?;
+                store.prepare().await?;
                 store.check().await?;
                 let durable = store.durability().await?.survives_crash();
                 Ok(notes([(!durable).then_some(POSTGRES_MAY_LOSE)]))
@@ -105,21 +100,27 @@ fn notes(found: impl IntoIterator<Item = Option<impl ToString>>) -> Vec<String> 
 const POSTGRES_MAY_LOSE: &str =
     "fsync, full_page_writes or synchronous_commit is off, a crash loses the newest commits";
 
-fn place(url: &StoreUrl) -> Result<Place, BoxError> {
+/// What the URL says.
+pub(crate) fn place(url: &StoreUrl) -> Result<Place, BadOption> {
+    const FORMS: &str = "--store is memory:, sqlite:PATH, postgres://…, redis://…, \
+                         redis+sentinel://… or redis+cluster://…";
+    const UNUSABLE: &str = "--store is a URL that cannot be used";
     let url = url.as_str();
-    let (scheme, rest) = url.split_once(':').ok_or(UNKNOWN)?;
+    let unknown = || BadOption::new(FORMS);
+    let (scheme, rest) = url.split_once(':').ok_or_else(unknown)?;
     match scheme {
         "memory" if rest.is_empty() => Ok(Place::Memory),
         "sqlite" => {
             let path = rest.strip_prefix("//").unwrap_or(rest);
-            let path = Some(path).filter(|path| !path.is_empty()).ok_or(UNKNOWN)?;
-            Ok(Place::Sqlite(SqliteConfig::new(path)))
+            let path = Some(path).filter(|path| !path.is_empty());
+            Ok(Place::Sqlite(SqliteConfig::new(path.ok_or_else(unknown)?)))
         }
-        "postgres" | "postgresql" => {
-            let config = PostgresConfig::parse(url)?;
-            Ok(Place::Postgres(Box::new(config)))
-        }
-        _ if scheme.starts_with("redis") => Ok(Place::Redis(RedisConfig::parse(url)?)),
-        _ => Err(UNKNOWN.into()),
+        "postgres" | "postgresql" => PostgresConfig::parse(url)
+            .map(|config| Place::Postgres(Box::new(config)))
+            .map_err(|error| BadOption::because(UNUSABLE, error)),
+        _ if scheme.starts_with("redis") => RedisConfig::parse(url)
+            .map(Place::Redis)
+            .map_err(|error| BadOption::because(UNUSABLE, error)),
+        _ => Err(unknown()),
     }
 }

@@ -9,7 +9,6 @@
 mod cli;
 mod concurrency;
 mod connect;
-mod durability;
 mod faults;
 mod grpc;
 mod grpc_web;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use prost::Message;
+use tokio::task::JoinSet;
 use tonic::metadata::MetadataValue;
 use zitadel::api::zitadel::management::v1::{
     SetHumanInitialPasswordRequest, SetHumanInitialPasswordResponse, SetHumanPasswordRequest,
@@ -132,6 +133,16 @@ impl Ask {
     pub fn authorization(mut self, header: Option<&str>) -> Self {
         self.authorization = header.map(str::to_owned);
         self
+    }
+
+    /// Asks through all doors at once.
+    pub async fn everywhere(&self, address: SocketAddr) -> Vec<(Door, Answer)> {
+        let asking = Door::ALL.map(|door| {
+            let ask = self.clone();
+            async move { (door, ask.through(door, address).await) }
+        });
+        let asking: JoinSet<_> = asking.into_iter().collect();
+        asking.join_all().await
     }
 
     /// Asks.

@@ -81,6 +81,20 @@ pub async fn send_raw(address: SocketAddr, bytes: &[u8]) -> Reply {
     let stream = TcpStream::connect(address)
         .await
         .expect("the server accepts");
+    parse(&received(stream, bytes).await)
+}
+
+/// The same of a server that may go away: nothing if the response did not come in whole.
+pub async fn try_send_raw(address: SocketAddr, bytes: &[u8]) -> Option<Reply> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let received = received(stream, bytes).await;
+    let has_head = received.windows(4).any(|window| window == b"\r\n\r\n");
+    let reply = has_head.then(|| parse(&received))?;
+    let length: usize = reply.header("content-length")?.parse().ok()?;
+    (reply.body.len() == length).then_some(reply)
+}
+
+async fn received(stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     let (mut read, mut write) = stream.into_split();
     let bytes = bytes.to_vec();
     let sending = tokio::spawn(async move {
@@ -90,7 +104,7 @@ pub async fn send_raw(address: SocketAddr, bytes: &[u8]) -> Reply {
     let mut received = Vec::new();
     let _ = read.read_to_end(&mut received).await;
     sending.abort();
-    parse(&received)
+    received
 }
 
 fn parse(received: &[u8]) -> Reply {

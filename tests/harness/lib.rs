@@ -12,11 +12,13 @@
 
 mod ask;
 mod http;
+mod load;
 mod server;
 mod world;
 
 pub use ask::{Answer, Ask, Detail, Door, Method};
-pub use http::{Reply, exchange, get, post, request, send_raw};
+pub use http::{Reply, exchange, get, post, request, send_raw, try_send_raw};
+pub use load::{Audit, Journal, Load, operation_id};
 pub use server::{InProcess, Options, Server, binary, run};
 pub use world::{
     ADMIN, BOOTSTRAP, IAM, NOBODY, ORG, OTHER_ADMIN, OTHER_ORG, VIEWER, rig, user_key,

@@ -71,6 +71,8 @@ pub struct Options {
     pub log_level: &'static str,
     /// The bootstrap file, or none for the demo.
     pub bootstrap: Option<String>,
+    /// Whether the store is named by `PORTCULLIS_STORE` and not by `--store`.
+    pub by_environment: bool,
 }
 
 impl Default for Options {
@@ -80,6 +82,7 @@ impl Default for Options {
             store: "sqlite:portcullis.db".to_owned(),
             log_level: "debug",
             bootstrap: Some(BOOTSTRAP.to_owned()),
+            by_environment: false,
         }
     }
 }
@@ -101,6 +104,16 @@ impl Server {
     /// Starts one with the usual users.
     pub async fn start() -> Self {
         Self::with(Options::default()).await
+    }
+
+    /// Starts one on this store, with the usual users.
+    pub async fn on(store: impl Into<String>) -> Self {
+        let store = store.into();
+        Self::with(Options {
+            store,
+            ..Options::default()
+        })
+        .await
     }
 
     /// Starts one in a directory of its own.
@@ -129,13 +142,18 @@ impl Server {
         let mut command = Command::new(binary());
         command
             .args(["--listen", "127.0.0.1:0", "--argon2", options.argon2])
-            .args(["--store", &options.store, "--log-level", options.log_level])
+            .args(["--log-level", options.log_level])
             .current_dir(directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         if options.bootstrap.is_some() {
             command.args(["--bootstrap", "bootstrap.toml"]);
+        }
+        if options.by_environment {
+            command.env("PORTCULLIS_STORE", &options.store);
+        } else {
+            command.args(["--store", &options.store]);
         }
         let mut child = command.spawn().expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
@@ -206,10 +224,9 @@ impl Server {
             "inspect",
             "--store",
             &self.options.store,
-            "--org",
-            org,
-            "--user",
-            user,
+            // An id may look like an option.
+            &format!("--org={org}"),
+            &format!("--user={user}"),
             "--show-hash",
         ];
         let output = run(self.directory(), &arguments).await;

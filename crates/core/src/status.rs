@@ -159,6 +159,7 @@ impl From<&Error> for ErrorStatus {
         match error.kind() {
             ErrorKind::PolicyViolated(violations) => policy_violated(violations.as_slice()),
             ErrorKind::Overloaded { retry_after } => overloaded(*retry_after),
+            ErrorKind::Unavailable => unavailable(),
             kind => {
                 let (code, id, text) = code_id_and_text(kind);
                 Self::with_id(code, id, text)
@@ -210,6 +211,8 @@ const INTERNAL: &str = "An internal error occurred";
 const OVERLOADED: &str = "Too much work is waiting, nothing was changed";
 const REUSED: &str = "Operation id belongs to another user or method";
 const UNAVAILABLE: &str = "Store is unavailable, nothing was changed";
+/// Nobody knows when a store is back; sooner than this it hardly is.
+const STORE_RETURN: Duration = Duration::from_secs(1);
 const UNKNOWN: &str = "Outcome unknown, the change may have been applied";
 
 /// The first violation speaks; all of them follow in one `BadRequest` (contract 11.6, 11.15).
@@ -231,6 +234,11 @@ fn policy_violated(violations: &[Violation]) -> ErrorStatus {
 fn overloaded(retry_after: Duration) -> ErrorStatus {
     ErrorStatus::with_id(Code::ResourceExhausted, "PORTCULLIS-Load1", OVERLOADED)
         .and(Detail::RetryAfter(retry_after))
+}
+
+fn unavailable() -> ErrorStatus {
+    let (code, id, text) = code_id_and_text(&ErrorKind::Unavailable);
+    ErrorStatus::with_id(code, id, text).and(Detail::RetryAfter(STORE_RETURN))
 }
 
 /// Rows 15a to 15e of the contract's step table.

@@ -1,15 +1,23 @@
 -- Every statement here runs with the store's schema as its search path.
 --
--- Keys and indexes begin with (organisation, user_id), so that the tables can be partitioned or
--- distributed by user as they are. Two do not, and say why. Ids compare byte by byte: an upgrade
--- of the operating system's collations cannot damage an index over them.
+-- Keys and indexes begin with (organisation, user_id), so that the tables can be partitioned by
+-- user. Two do not, and say why. Ids compare byte by byte: an upgrade of the operating system's
+-- collations cannot damage an index over them.
 --
 -- There are no foreign keys. Only the functions of this schema write, each in one transaction
 -- under the lock of its user, and a foreign key would add a query and a row lock to each insert.
 
--- Transaction ids order the outbox within an era. A new era begins when they have started over.
+-- Which database of which cluster this is.
+CREATE FUNCTION home() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT format('%s/%s', system_identifier, database.oid)
+    FROM pg_control_system(), pg_database AS database WHERE datname = current_database();
+$$;
+
+-- Transaction ids order the outbox within an era. A new era begins when they are counted by
+-- another cluster, or have started over.
 CREATE TABLE eras (
     era   int         PRIMARY KEY,
+    home  text        NOT NULL DEFAULT home(),
     began timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

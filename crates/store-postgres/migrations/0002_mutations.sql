@@ -4,28 +4,22 @@
 -- use run with their owner's rights, so that a role can be allowed to call them and nothing else.
 -- `p_now` is the time to go by; NULL, which is what production passes, is that of this server.
 
--- Makes the transactions of one subject take turns.
+-- Makes the transactions of one subject take turns, and says what time it is then.
 --
 -- The lock comes before the transaction has an id, so that ids are in the order of the events.
 -- Its first half is the table, which tells a reader of the outbox whose writers are at work.
-CREATE FUNCTION take_turn(p_organisation text, p_user_id text) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    -- At any other level the statements that follow would not see what was waited for.
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'portcullis needs the isolation level read committed'
-            USING ERRCODE = 'invalid_transaction_state';
-    END IF;
-    PERFORM pg_advisory_xact_lock(
-        'users'::regclass::oid::int, hashtext(p_organisation || '/' || p_user_id));
-END;
+CREATE FUNCTION turn(p_organisation text, p_user_id text, p_now timestamptz) RETURNS timestamptz
+LANGUAGE sql AS $$
+    SELECT CASE WHEN pg_advisory_xact_lock(
+        'users'::regclass::oid::int, hashtext(p_organisation || '/' || p_user_id)) IS NOT NULL
+    THEN coalesce(p_now, clock_timestamp()) END;
 $$;
 
 -- What an operation id was used for before: 'replayed', 'reused', or NULL if for nothing.
 CREATE FUNCTION seen(
     p_organisation text, p_user_id text, p_operation bytea, p_method text,
     OUT outcome text, OUT at_sequence bigint, OUT at_date timestamptz
-) LANGUAGE sql STABLE AS $$
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
     SELECT CASE WHEN (organisation, user_id, slot, method)
                    = (p_organisation, p_user_id, -1, p_method)
                 THEN 'replayed' ELSE 'reused' END,
@@ -52,13 +46,12 @@ CREATE FUNCTION create_user(
 DECLARE
     person users;
 BEGIN
-    PERFORM take_turn(p_organisation, p_user_id);
+    p_now := turn(p_organisation, p_user_id, p_now);
     SELECT * INTO outcome, at_sequence, at_date
     FROM seen(p_organisation, p_user_id, p_operation, 'create');
     IF outcome IS NOT NULL THEN
         RETURN;
     END IF;
-    p_now := coalesce(p_now, clock_timestamp());
     INSERT INTO users (organisation, user_id, username, kind, state, hash, must_change,
                        password_changed, code_guesses, version, sequence, epoch, failures,
                        created, changed)
@@ -97,7 +90,8 @@ BEGIN
 END;
 $$;
 
--- What goes well is one statement; why something does not is asked afterwards.
+-- What goes well is one statement; why something does not is asked afterwards. An operation id
+-- that was used before fails as a violation of its key, and the caller asks `seen`.
 CREATE FUNCTION commit_change(
     p_organisation text, p_user_id text, p_operation bytea, p_method text, p_expected bigint,
     -- 'keep', 'remove' or 'replace'
@@ -109,16 +103,15 @@ CREATE FUNCTION commit_change(
     OUT outcome text, OUT at_sequence bigint, OUT at_date timestamptz
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    keeps  boolean := p_credential = 'keep';
-    clears boolean := NOT keeps OR p_state IS NOT DISTINCT FROM 'active';
+    keeps   boolean := p_credential = 'keep';
+    clears  boolean := NOT keeps OR p_state IS NOT DISTINCT FROM 'active';
+    guessed bigint := 0;
 BEGIN
-    PERFORM take_turn(p_organisation, p_user_id);
-    p_now := coalesce(p_now, clock_timestamp());
-    WITH ended AS (
-        SELECT count(*) AS guesses FROM permits
-        WHERE organisation = p_organisation AND user_id = p_user_id AND slot = -1
-          AND guesses_code AND expires <= p_now
-    ), saved AS (
+    p_now := turn(p_organisation, p_user_id, p_now);
+    IF p_code = 'consume' OR (keeps AND clears) THEN
+        guessed := ended_guesses(p_organisation, p_user_id, p_now);
+    END IF;
+    WITH saved AS (
         UPDATE users SET
             hash = CASE WHEN keeps THEN hash ELSE p_hash END,
             must_change = CASE WHEN keeps THEN must_change ELSE p_must_change END,
@@ -132,9 +125,7 @@ BEGIN
                                 WHEN p_code = 'keep' AND keeps THEN code_expires END,
             code_guesses = CASE WHEN p_code = 'issue' THEN p_guesses
                                 WHEN p_code = 'consume' OR NOT keeps OR code_digest IS NULL THEN 0
-                                WHEN NOT clears THEN code_guesses
-                                ELSE least(code_guesses + (SELECT guesses FROM ended),
-                                           4294967295) END,
+                                ELSE least(code_guesses + guessed, 4294967295) END,
             failures = CASE WHEN clears THEN 0 ELSE failures END,
             last_failure = CASE WHEN NOT clears THEN last_failure END,
             version = version + 1,
@@ -142,15 +133,12 @@ BEGIN
             changed = greatest(p_now, changed)
         WHERE organisation = p_organisation AND user_id = p_user_id
           AND version = p_expected AND state <> 'removed'
-          AND (p_code <> 'consume'
-               OR (code_digest = p_digest AND p_now < code_expires
-                   AND code_guesses + (SELECT guesses FROM ended) < p_guesses))
-          AND NOT EXISTS (SELECT FROM operations WHERE id = p_operation)
+          AND (p_code <> 'consume' OR (code_digest = p_digest AND p_now < code_expires
+                                       AND code_guesses + guessed < p_guesses))
         RETURNING version, state, failures, must_change, hash, sequence, changed
-    ), forgotten AS (
-        DELETE FROM permits USING saved
-        WHERE clears AND permits.organisation = p_organisation AND permits.user_id = p_user_id
-          AND permits.slot = -1 AND permits.expires <= p_now
+    ), remembered AS (
+        INSERT INTO operations (id, organisation, user_id, method, sequence, changed)
+        SELECT p_operation, p_organisation, p_user_id, p_method, sequence, changed FROM saved
     ), appended AS (
         INSERT INTO events (organisation, user_id, sequence, kind, version, state, failures,
                             must_change, hash_sha256, operation, editor, date)
@@ -158,16 +146,25 @@ BEGIN
                version, state, failures, must_change, sha256(convert_to(hash, 'UTF8')),
                p_operation, p_editor, changed
         FROM saved, unnest(p_events) WITH ORDINALITY AS event (kind, position)
-    ), remembered AS (
-        INSERT INTO operations (id, organisation, user_id, method, sequence, changed)
-        SELECT p_operation, p_organisation, p_user_id, p_method, sequence, changed FROM saved
     )
     SELECT 'committed', sequence, changed INTO outcome, at_sequence, at_date FROM saved;
     IF NOT FOUND THEN
         SELECT * INTO outcome, at_sequence, at_date
         FROM refusal(p_organisation, p_user_id, p_operation, p_method, p_expected);
+    ELSIF clears THEN
+        DELETE FROM permits
+        WHERE organisation = p_organisation AND user_id = p_user_id AND slot = -1
+          AND expires <= p_now;
     END IF;
 END;
+$$;
+
+-- Guesses at the pending code whose lease ran out, and which no attempt has counted yet.
+CREATE FUNCTION ended_guesses(p_organisation text, p_user_id text, p_now timestamptz)
+RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM permits
+    WHERE organisation = p_organisation AND user_id = p_user_id AND slot = -1
+      AND guesses_code AND expires <= p_now;
 $$;
 
 CREATE FUNCTION upgrade_hash(
@@ -178,7 +175,7 @@ CREATE FUNCTION upgrade_hash(
 DECLARE
     person users;
 BEGIN
-    PERFORM take_turn(p_organisation, p_user_id);
+    p_now := turn(p_organisation, p_user_id, p_now);
     SELECT * INTO outcome, at_sequence, at_date
     FROM seen(p_organisation, p_user_id, p_operation, 'upgrade_hash');
     IF outcome IS NOT NULL THEN
@@ -187,7 +184,7 @@ BEGIN
     UPDATE users SET
         hash = p_replacement,
         sequence = sequence + 1,
-        changed = greatest(coalesce(p_now, clock_timestamp()), changed)
+        changed = greatest(p_now, changed)
     WHERE organisation = p_organisation AND user_id = p_user_id
       AND state <> 'removed' AND hash = p_verified
     RETURNING * INTO person;

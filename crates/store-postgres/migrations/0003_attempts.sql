@@ -4,6 +4,17 @@
 -- A subject is (organisation, user_id, slot): a user has slot -1, a sham's user_id is its slot.
 -- Counters stop at 4294967295, the largest that callers can count to.
 
+-- At any other level a statement would not see what its transaction has waited for, and permits
+-- would be granted beyond the limit. A change fails there by itself.
+CREATE FUNCTION require_read_committed() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'portcullis needs the isolation level read committed'
+            USING ERRCODE = 'invalid_transaction_state';
+    END IF;
+END;
+$$;
+
 -- How long after the newest failure the next attempt may come, in nanoseconds.
 CREATE FUNCTION wait_after(p_failures bigint, p_after bigint, p_first numeric, p_max numeric)
 RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
@@ -159,8 +170,8 @@ DECLARE
     last  timestamptz;
     wait  numeric;
 BEGIN
-    PERFORM take_turn(p_organisation, p_user_id);
-    p_now := coalesce(p_now, clock_timestamp());
+    PERFORM require_read_committed();
+    p_now := turn(p_organisation, p_user_id, p_now);
     SELECT * INTO done FROM operations WHERE id = p_permit;
     taken := FOUND;
     IF taken AND (done.organisation, done.user_id, done.slot, done.method)
@@ -222,7 +233,8 @@ CREATE FUNCTION settle_attempt(
 DECLARE
     done operations;
 BEGIN
-    PERFORM take_turn(p_organisation, p_user_id);
+    PERFORM require_read_committed();
+    p_now := turn(p_organisation, p_user_id, p_now);
     outcome := 'expired';
     SELECT * INTO done FROM operations
     WHERE id = p_permit AND organisation = p_organisation AND user_id = p_user_id
@@ -234,12 +246,10 @@ BEGIN
         was_locked := done.locked;
     ELSIF p_slot = -1 THEN
         SELECT * INTO settled, was_locked FROM settle_user(
-            p_organisation, p_user_id, p_permit, p_verification, p_lock_at,
-            coalesce(p_now, clock_timestamp()));
+            p_organisation, p_user_id, p_permit, p_verification, p_lock_at, p_now);
     ELSE
         SELECT * INTO settled, was_locked FROM settle_sham(
-            p_organisation, p_user_id, p_slot, p_permit, p_verification,
-            coalesce(p_now, clock_timestamp()));
+            p_organisation, p_user_id, p_slot, p_permit, p_verification, p_now);
     END IF;
     IF settled IS NOT NULL THEN
         outcome := 'settled';

@@ -73,8 +73,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
     SELECT NOT pg_is_in_recovery() AND EXISTS (SELECT FROM eras);
 $$;
 
--- Begins a new era where the newest events are of transactions that are still to come here: the
--- data was restored into another cluster, whose transaction ids are behind.
+-- Begins a new era where the data was restored into another database, or the newest events are of
+-- transactions that are still to come here. The copy's transaction ids need not be behind: a reader
+-- of the original may have read on after the copy was taken, and must not miss what comes next.
 CREATE FUNCTION renew_era() RETURNS boolean
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -82,7 +83,8 @@ DECLARE
     newest xid8 := (
         SELECT tx FROM events WHERE era = latest ORDER BY era DESC, tx DESC LIMIT 1);
 BEGIN
-    IF newest IS NULL OR newest < pg_snapshot_xmax(pg_current_snapshot()) THEN
+    IF home() = (SELECT home FROM eras WHERE era = latest)
+        AND (newest IS NULL OR newest < pg_snapshot_xmax(pg_current_snapshot())) THEN
         RETURN false;
     END IF;
     INSERT INTO eras (era) VALUES (latest + 1);

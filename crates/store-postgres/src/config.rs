@@ -18,6 +18,7 @@ pub struct PostgresConfig {
     pub(crate) schema: String,
     pub(crate) pgbouncer: bool,
     pub(crate) guarded: bool,
+    pub(crate) require_durable: bool,
     pub(crate) connections: u32,
     pub(crate) acquire_timeout: Duration,
     pub(crate) statement_timeout: Duration,
@@ -39,6 +40,7 @@ impl PostgresConfig {
             schema: "portcullis".to_owned(),
             pgbouncer: false,
             guarded: false,
+            require_durable: false,
             connections: 10,
             acquire_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(5),
@@ -50,8 +52,8 @@ impl PostgresConfig {
     ///
     /// Beside the driver's own (`sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `host`, `hostaddr`,
     /// `port`, `dbname`, `user`, `password`, `application_name`) it takes `schema`, `pool` (a
-    /// number of connections), `pgbouncer` and `guarded` (`true` or `false`). What the URL leaves
-    /// out comes from the environment, as with `psql`.
+    /// number of connections), `pgbouncer`, `guarded` and `require_durable` (`true` or `false`).
+    /// What the URL leaves out comes from the environment, as with `psql`.
     ///
     /// ```
     /// use portcullis_store_postgres::PostgresConfig;
@@ -95,6 +97,14 @@ impl PostgresConfig {
         self
     }
 
+    /// Refuses a server that may lose what it acknowledged, see
+    /// [`Durability::survives_crash`](crate::Durability::survives_crash).
+    #[must_use]
+    pub const fn with_require_durable(mut self, required: bool) -> Self {
+        self.require_durable = required;
+        self
+    }
+
     /// Keeps up to this many connections; 10 otherwise.
     #[must_use]
     pub const fn with_connections(mut self, connections: u32) -> Self {
@@ -134,8 +144,9 @@ impl PostgresConfig {
     pub(crate) fn serving(&self) -> PgConnectOptions {
         let options = self.options.clone().disable_statement_logging();
         if self.pgbouncer {
-            // A pooler takes no options of a session; README.md says what its role needs.
-            return options;
+            // A pooler takes no options of a session, not even the driver's own one; README.md
+            // says what its role needs.
+            return options.extra_float_digits(None);
         }
         let milliseconds = |timeout: Duration| timeout.as_millis().to_string();
         options.options([
@@ -174,6 +185,7 @@ impl fmt::Debug for PostgresConfig {
             .field("schema", &self.schema)
             .field("pgbouncer", &self.pgbouncer)
             .field("guarded", &self.guarded)
+            .field("require_durable", &self.require_durable)
             .field("connections", &self.connections)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("statement_timeout", &self.statement_timeout)
@@ -210,6 +222,7 @@ impl FromStr for Parsed {
                 "guarded" => config.guarded = setting(value)?,
                 "pgbouncer" => config.pgbouncer = setting(value)?,
                 "pool" => config.connections = setting(value)?,
+                "require_durable" => config.require_durable = setting(value)?,
                 "schema" => config.schema = schema_name(value)?,
                 _ => return Err(Error::Setting),
             }
@@ -290,6 +303,7 @@ mod tests {
             "postgres://canary@db/x?pool=canary",
             "postgres://canary@db/x?pool=-1",
             "postgres://canary@db/x?pgbouncer=canary",
+            "postgres://canary@db/x?require_durable=canary",
             "postgres://canary@db/x?sslmode=canary",
             "postgres://canary@db/x?schema",
             "postgres://canary@db/x?schema=Canary",

@@ -8,6 +8,7 @@ mod error;
 mod migrate;
 mod queries;
 mod row;
+mod sessions;
 mod store;
 
 pub use config::PostgresConfig;

@@ -3,8 +3,8 @@
 use portcullis_core::{
     OperationId, Timestamp, UserId, UserKey,
     store::{
-        AttemptRequest, Change, CodeChange, CredentialChange, HashUpgrade, NewUser, Settlement,
-        Subject, Verification,
+        AttemptRequest, Change, CodeChange, CredentialChange, Cursor, EventQuery, EventScope,
+        HashUpgrade, Method, NewUser, Settlement, Subject, Verification,
     },
 };
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use crate::{
     call::{Call, Value},
     error::Error,
-    row::Position,
+    row::{self, Position},
 };
 
 /// The statements over one schema, written once.
@@ -26,6 +26,7 @@ pub(crate) struct Queries {
     load: SqlStr,
     operation: SqlStr,
     outbox: SqlStr,
+    seen: SqlStr,
     settle: SqlStr,
     take: SqlStr,
     upgrade: SqlStr,
@@ -57,6 +58,7 @@ impl Queries {
             load,
             operation: call("method, sequence, changed", "load_operation", 3),
             outbox: call(EVENT, "outbox", 4),
+            seen: call(MUTATION, "seen", 4),
             settle: call("outcome, settled, was_locked", "settle_attempt", 7),
             take: call("outcome, settled, retry_in", "take_attempt", 11),
             upgrade: call(MUTATION, "upgrade_hash", 6),
@@ -84,16 +86,32 @@ impl Queries {
         of(&self.operation, key).bytes(id.as_bytes())
     }
 
-    pub(crate) fn user_events(&self, key: &UserKey, after: i64, limit: u32) -> Call {
-        of(&self.user_events, key).number(after).number(limit)
+    /// What an operation id was used for, as the answer of a mutation by this method.
+    pub(crate) fn seen(&self, key: &UserKey, id: OperationId, method: Method) -> Call {
+        of(&self.seen, key)
+            .bytes(id.as_bytes())
+            .text(method.as_str())
     }
 
-    pub(crate) fn outbox(&self, after: &Position, limit: u32) -> Call {
-        Call::new(&self.outbox)
-            .with(Value::Small(after.era))
-            .text(after.tx.to_string())
-            .number(after.sequence)
-            .number(limit)
+    pub(crate) fn events(&self, query: &EventQuery) -> Result<Call, Error> {
+        let limit = query.limit.min(EventQuery::MAX_PAGE);
+        let after = query.after.as_ref().map(Cursor::as_str);
+        Ok(match &query.scope {
+            EventScope::Outbox => {
+                let after = after.map_or(Ok(Position::START), str::parse)?;
+                let call = Call::new(&self.outbox).with(Value::Small(after.era));
+                call.text(after.tx.to_string())
+                    .number(after.sequence)
+                    .number(limit)
+            }
+            EventScope::User(key) => {
+                let after: u64 = after.map_or(Ok(0), row::number_in)?;
+                // Nothing comes after a sequence that the database cannot count to.
+                let after = i64::try_from(after).unwrap_or(i64::MAX);
+                of(&self.user_events, key).number(after).number(limit)
+            }
+            _ => return Err(Error::Unsupported),
+        })
     }
 
     pub(crate) fn create(&self, user: &NewUser, now: Option<Timestamp>) -> Call {

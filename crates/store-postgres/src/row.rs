@@ -6,11 +6,14 @@ use portcullis_core::{
     BoxError, HashDigest, ObjectDetails, OperationId, OrgId, Timestamp, UserId, UserKey,
     store::{
         AttemptOutcome, Code, CommitOutcome, CreateOutcome, Credential, Cursor, Event, EventKind,
-        Method, OperationRecord, SettleOutcome, StoredHash, UpgradeOutcome, UserKind, UserRecord,
-        Version,
+        EventPage, EventQuery, EventScope, Method, OperationRecord, SettleOutcome, StoredHash,
+        UpgradeOutcome, UserKind, UserRecord, Version,
     },
 };
-use sqlx::{Decode, Postgres, Row, Type, postgres::PgRow};
+use sqlx::{
+    Decode, Postgres, Row, Type,
+    postgres::{PgRow, PgTypeInfo, PgValueFormat, PgValueRef},
+};
 
 use crate::{durability::Durability, error::Error};
 
@@ -63,13 +66,13 @@ pub(crate) fn number_in<T: FromStr>(text: &str) -> Result<T, Error> {
 pub(crate) fn user(row: &PgRow) -> Result<UserRecord, Error> {
     let kind: UserKind = name(row, "kind")?;
     let username: String = column(row, "username")?;
-    let mut record = UserRecord::new(key(row)?, username, kind, column(row, "created")?);
+    let mut record = UserRecord::new(key(row)?, username, kind, moment(row, "created")?);
     record.state = name(row, "state")?;
     let hash = StoredHash::load(column(row, "hash")?);
     let must_change = column(row, "must_change")?;
-    record.credential = Credential::new(hash, must_change, column(row, "password_changed")?);
+    record.credential = Credential::new(hash, must_change, some_moment(row, "password_changed")?);
     if let Some(digest) = bytes(row, "code_digest")? {
-        let mut code = Code::new(digest, column(row, "code_expires")?);
+        let mut code = Code::new(digest, moment(row, "code_expires")?);
         code.guesses = number(row, "code_guesses")?;
         record.code = Some(code);
     }
@@ -77,22 +80,33 @@ pub(crate) fn user(row: &PgRow) -> Result<UserRecord, Error> {
     record.sequence = number(row, "sequence")?;
     record.epoch = number(row, "epoch")?;
     record.failures = number(row, "failures")?;
-    record.changed = column(row, "changed")?;
+    record.changed = moment(row, "changed")?;
     Ok(record)
 }
 
 pub(crate) fn operation(row: &PgRow, owner: &OrgId) -> Result<OperationRecord, Error> {
     let method: Method = name(row, "method")?;
-    let (sequence, changed) = (number(row, "sequence")?, column(row, "changed")?);
+    let (sequence, changed) = (number(row, "sequence")?, moment(row, "changed")?);
     let details = ObjectDetails::written(sequence, changed, owner.clone());
     Ok(OperationRecord::new(method, details))
 }
 
-pub(crate) fn event(row: &PgRow) -> Result<Event, Error> {
+/// The answer to a query about events.
+pub(crate) fn page(rows: &[PgRow], query: &EventQuery) -> Result<EventPage, Error> {
+    let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
+    let next = match (&query.scope, rows.last(), events.last()) {
+        (EventScope::Outbox, Some(row), _) => Some(position(row)?),
+        (_, _, Some(event)) => Some(Cursor::new(event.sequence.to_string())),
+        _ => query.after.clone(),
+    };
+    Ok(EventPage::new(events, next))
+}
+
+fn event(row: &PgRow) -> Result<Event, Error> {
     let kind: EventKind = name(row, "kind")?;
     let operation = bytes(row, "operation")?.map(OperationId::from_bytes);
     let operation = operation.ok_or_else(|| unreadable("operation")("the id is missing"))?;
-    let mut event = Event::new(key(row)?, kind, operation, column(row, "date")?);
+    let mut event = Event::new(key(row)?, kind, operation, moment(row, "date")?);
     event.sequence = number(row, "sequence")?;
     event.version = Version(number(row, "version")?);
     event.state = name(row, "state")?;
@@ -105,7 +119,7 @@ pub(crate) fn event(row: &PgRow) -> Result<Event, Error> {
 }
 
 /// Where an event stands in the outbox, as a cursor.
-pub(crate) fn position(row: &PgRow) -> Result<Cursor, Error> {
+fn position(row: &PgRow) -> Result<Cursor, Error> {
     let tx = column::<&str>(row, "tx")?.parse();
     let position = Position {
         era: column(row, "era")?,
@@ -196,7 +210,7 @@ where
 }
 
 fn details(row: &PgRow, owner: &OrgId) -> Result<ObjectDetails, Error> {
-    let date: Timestamp = column(row, "at_date")?;
+    let date = moment(row, "at_date")?;
     Ok(ObjectDetails::written(
         number(row, "at_sequence")?,
         date,
@@ -240,6 +254,36 @@ fn number<T: TryFrom<i64, Error: Into<BoxError>>>(
     T::try_from(column(row, name)?).map_err(unreadable(name))
 }
 
+fn moment(row: &PgRow, name: &'static str) -> Result<Timestamp, Error> {
+    Ok(column::<Moment>(row, name)?.0)
+}
+
+fn some_moment(row: &PgRow, name: &'static str) -> Result<Option<Timestamp>, Error> {
+    Ok(column::<Option<Moment>>(row, name)?.map(|moment| moment.0))
+}
+
+/// A date, whatever it is. The driver's own panics beyond the year 262142.
+struct Moment(Timestamp);
+
+impl Type<Postgres> for Moment {
+    fn type_info() -> PgTypeInfo {
+        <Timestamp as Type<Postgres>>::type_info()
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Moment {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxError> {
+        if value.format() == PgValueFormat::Text {
+            return <Timestamp as Decode<Postgres>>::decode(value).map(Self);
+        }
+        let micros = <i64 as Decode<Postgres>>::decode(value)?.checked_add(YEAR_2000);
+        let moment = micros.and_then(Timestamp::from_timestamp_micros);
+        moment
+            .map(Self)
+            .ok_or_else(|| "the date is out of range".into())
+    }
+}
+
 fn unheard_of() -> Error {
     unreadable("outcome")("the outcome is unknown to this release")
 }
@@ -251,6 +295,8 @@ fn unreadable<E: Into<BoxError>>(column: &'static str) -> impl FnOnce(E) -> Erro
     }
 }
 
+/// From which PostgreSQL counts, in microseconds since 1970.
+const YEAR_2000: i64 = 946_684_800_000_000;
 const NANOSECONDS: u128 = 1_000_000_000;
 
 #[cfg(test)]

@@ -1,38 +1,32 @@
 //! The store: a pool, and one call for each method.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use portcullis_core::{
     Clock, OperationId, StoreError, StoreHealth, Timestamp, UserKey, UserStore,
     store::{
-        AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, Cursor, EventPage,
-        EventQuery, EventScope, HashUpgrade, NewUser, OperationRecord, SettleOutcome, Settlement,
+        AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, EventPage,
+        EventQuery, HashUpgrade, Method, NewUser, OperationRecord, SettleOutcome, Settlement,
         UpgradeOutcome, UserRecord,
     },
 };
-use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgRow};
+use sqlx::{PgPool, postgres::PgRow};
 
 use crate::{
-    call::{Call, Protocol},
-    config::PostgresConfig,
-    durability::Durability,
-    error::Error,
-    migrate,
-    queries::Queries,
-    row::{self, Position},
+    call::Call, config::PostgresConfig, durability::Durability, error::Error, migrate,
+    queries::Queries, row, sessions::Sessions,
 };
 
 /// Users in one schema of a PostgreSQL database. Clones share their connections.
 #[derive(Clone)]
 pub struct PostgresStore {
     clock: Option<Arc<dyn Clock>>,
-    pool: PgPool,
+    guarded: bool,
     queries: Arc<Queries>,
     schema: Arc<str>,
-    guarded: bool,
-    protocol: Protocol,
-    patience: Duration,
+    require_durable: bool,
+    sessions: Sessions,
 }
 
 impl PostgresStore {
@@ -54,11 +48,7 @@ impl PostgresStore {
     /// When the database cannot be reached or the schema cannot be brought up to date.
     pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
         let store = Self::connect_lazy(config);
-        if config.guarded {
-            store.check().await?;
-        } else {
-            store.migrate().await?;
-        }
+        store.prepare().await?;
         Ok(store)
     }
 
@@ -124,19 +114,13 @@ impl PostgresStore {
     /// ```
     #[must_use]
     pub fn from_pool(pool: PgPool, config: &PostgresConfig) -> Self {
-        let protocol = if config.pgbouncer {
-            Protocol::Simple
-        } else {
-            Protocol::Prepared
-        };
         Self {
             clock: None,
-            pool,
+            guarded: config.guarded,
             queries: Arc::new(Queries::new(&config.schema, config.guarded)),
             schema: config.schema.as_str().into(),
-            guarded: config.guarded,
-            protocol,
-            patience: config.patience(),
+            require_durable: config.require_durable,
+            sessions: Sessions::new(pool, config),
         }
     }
 
@@ -149,6 +133,27 @@ impl PostgresStore {
         self
     }
 
+    /// Does for a store that was connected lazily what [`open`](Self::open) would have done.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis_store_postgres::{PostgresConfig, PostgresStore};
+    /// let config = PostgresConfig::parse("postgres://app@db/identity?guarded=true")?;
+    /// let store = PostgresStore::connect_lazy(&config);
+    /// store.prepare().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached or the schema cannot be brought up to date.
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        if !self.guarded {
+            self.migrate().await?;
+        }
+        self.check().await
+    }
+
     /// Brings the schema up to date, on a connection of its own. An older release works on the
     /// schema of the next newer one.
     ///
@@ -159,7 +164,7 @@ impl PostgresStore {
     /// When the database cannot be reached, a migration fails, or another process has been at it
     /// for eight seconds. Nothing is applied then.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let options = self.pool.connect_options();
+        let options = self.sessions.options();
         Ok(migrate::migrate(&options, &self.schema).await?)
     }
 
@@ -183,7 +188,7 @@ impl PostgresStore {
     ///
     /// When one of the roles does not exist or this one may not do it.
     pub async fn guard(&self, owner: &str, app: &str) -> Result<(), StoreError> {
-        self.write(self.queries.guard(owner, app)).await?;
+        self.sessions.write(self.queries.guard(owner, app)).await?;
         Ok(())
     }
 
@@ -193,61 +198,18 @@ impl PostgresStore {
     ///
     /// When the store cannot answer.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
-        let rows = self.read(self.queries.durability()).await?;
+        let rows = self.sessions.read(self.queries.durability()).await?;
         let durability = rows.first().map(row::durability);
         Ok(durability.ok_or(Error::Unsupported)??)
     }
 
     /// Waits for running calls, then closes every connection of every clone.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.sessions.close().await;
     }
 
     fn now(&self) -> Option<Timestamp> {
         self.clock.as_ref().map(|clock| clock.now())
-    }
-
-    async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        let connection = self.pool.acquire().await;
-        connection.map_err(|error| Error::Acquire(error.into()))
-    }
-
-    async fn read(&self, call: Call) -> Result<Vec<PgRow>, Error> {
-        let mut connection = self.acquire().await?;
-        let answer = call.fetch(&mut connection, self.protocol);
-        let answer = match tokio::time::timeout(self.patience, answer).await {
-            Ok(answer) => answer.map_err(|error| Error::Read(error.into())),
-            Err(_) => Err(Error::SilentRead),
-        };
-        give_back(connection, &answer);
-        answer
-    }
-
-    /// Once a connection is had, the caller's future cannot stop what it began: an answer is
-    /// waited for in a task of its own, and the connection is fit for the next call. There are
-    /// never more such tasks than connections.
-    async fn write(&self, call: Call) -> Result<PgRow, Error> {
-        let mut connection = self.acquire().await?;
-        let (protocol, patience) = (self.protocol, self.patience);
-        let task = tokio::spawn(async move {
-            let answer = call.fetch(&mut connection, protocol);
-            let answer = match tokio::time::timeout(patience, answer).await {
-                Ok(answer) => answer.map_err(|error| Error::Write(error.into())),
-                Err(_) => Err(Error::SilentWrite),
-            };
-            give_back(connection, &answer);
-            answer
-        });
-        let rows = task.await.map_err(Error::Task)??;
-        let row = rows.into_iter().next();
-        row.ok_or_else(|| Error::Answer("there is none".into()))
-    }
-}
-
-/// A connection that is of no more use goes at once, without a farewell that nobody would hear.
-fn give_back(connection: PoolConnection<Postgres>, answer: &Result<Vec<PgRow>, Error>) {
-    if answer.as_ref().is_err_and(Error::ends_connection) {
-        drop(connection.detach());
     }
 }
 
@@ -266,47 +228,57 @@ impl fmt::Debug for PostgresStore {
 impl UserStore for PostgresStore {
     async fn create(&self, user: &NewUser) -> Result<CreateOutcome, StoreError> {
         let call = self.queries.create(user, self.now());
-        let owner = user.key.organisation();
-        let reused = CreateOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::created(row, owner))
-            .await
+        let (key, owner) = (&user.key, user.key.organisation());
+        let row = self
+            .mutate(call, key, user.operation, Method::Create)
+            .await?;
+        Ok(row::created(&row, owner).map_err(unread)?)
     }
 
     async fn load(&self, key: &UserKey) -> Result<Option<UserRecord>, StoreError> {
-        let rows = self.read(self.queries.load(key)).await?;
+        let rows = self.sessions.read(self.queries.load(key)).await?;
         Ok(rows.first().map(row::user).transpose()?)
     }
 
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let call = self.queries.commit(change, self.now())?;
-        let owner = change.key.organisation();
-        let reused = CommitOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::committed(row, owner))
-            .await
+        let (key, owner) = (&change.key, change.key.organisation());
+        let row = self
+            .mutate(call, key, change.operation, change.method)
+            .await?;
+        Ok(row::committed(&row, owner).map_err(unread)?)
     }
 
     async fn take_attempt(&self, request: &AttemptRequest) -> Result<AttemptOutcome, StoreError> {
-        let call = self.queries.take(request, self.now())?;
-        self.mutate(call, AttemptOutcome::OperationReused, row::taken)
+        match self
+            .sessions
+            .write(self.queries.take(request, self.now())?)
             .await
+        {
+            Ok(row) => Ok(row::taken(&row).map_err(unread)?),
+            Err(error) if error.is_operation_taken() => Ok(AttemptOutcome::OperationReused),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn settle_attempt(&self, settlement: &Settlement) -> Result<SettleOutcome, StoreError> {
         let call = self.queries.settle(settlement, self.now())?;
-        let row = self.write(call).await?;
+        let row = self.sessions.write(call).await?;
         Ok(row::settled(&row).map_err(unread)?)
     }
 
     async fn upgrade_hash(&self, upgrade: &HashUpgrade) -> Result<UpgradeOutcome, StoreError> {
         let call = self.queries.upgrade(upgrade, self.now());
-        let owner = upgrade.key.organisation();
-        let reused = UpgradeOutcome::OperationReused;
-        self.mutate(call, reused, |row| row::upgraded(row, owner))
-            .await
+        let (key, owner) = (&upgrade.key, upgrade.key.organisation());
+        let row = self
+            .mutate(call, key, upgrade.operation, Method::UpgradeHash)
+            .await?;
+        Ok(row::upgraded(&row, owner).map_err(unread)?)
     }
 
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
-        Ok(self.page(query).await?)
+        let rows = self.sessions.read(self.queries.events(query)?).await?;
+        Ok(row::page(&rows, query)?)
     }
 
     async fn operation(
@@ -314,7 +286,10 @@ impl UserStore for PostgresStore {
         key: &UserKey,
         operation: OperationId,
     ) -> Result<Option<OperationRecord>, StoreError> {
-        let rows = self.read(self.queries.operation(key, operation)).await?;
+        let rows = self
+            .sessions
+            .read(self.queries.operation(key, operation))
+            .await?;
         let record = rows
             .first()
             .map(|row| row::operation(row, key.organisation()));
@@ -323,57 +298,40 @@ impl UserStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn mutate<T>(
+    /// Calls, and asks what an operation id was used for where that stood in the way.
+    async fn mutate(
         &self,
         call: Call,
-        reused: T,
-        outcome: impl FnOnce(&PgRow) -> Result<T, Error>,
-    ) -> Result<T, StoreError> {
-        match self.write(call).await {
-            Ok(row) => Ok(outcome(&row).map_err(unread)?),
-            // Another subject took the id while this transaction ran, which was rolled back.
-            Err(error) if error.is_operation_reused() => Ok(reused),
-            Err(error) => Err(error.into()),
+        key: &UserKey,
+        operation: OperationId,
+        method: Method,
+    ) -> Result<PgRow, Error> {
+        match self.sessions.write(call).await {
+            Err(error) if error.is_operation_taken() => {
+                let rows = self
+                    .sessions
+                    .read(self.queries.seen(key, operation, method))
+                    .await?;
+                rows.into_iter().next().ok_or(error)
+            }
+            answer => answer,
         }
-    }
-
-    async fn page(&self, query: &EventQuery) -> Result<EventPage, Error> {
-        let limit = query.limit.min(EventQuery::MAX_PAGE);
-        let after = query.after.as_ref().map(Cursor::as_str);
-        let call = match &query.scope {
-            EventScope::Outbox => {
-                let after = after.map_or(Ok(Position::START), str::parse)?;
-                self.queries.outbox(&after, limit)
-            }
-            EventScope::User(key) => {
-                let after: u64 = after.map_or(Ok(0), row::number_in)?;
-                // Nothing comes after a sequence that the database cannot count to.
-                let after = i64::try_from(after).unwrap_or(i64::MAX);
-                self.queries.user_events(key, after, limit)
-            }
-            _ => return Err(Error::Unsupported),
-        };
-        let rows = self.read(call).await?;
-        let events = rows.iter().map(row::event).collect::<Result<Vec<_>, _>>()?;
-        let next = match (&query.scope, rows.last(), events.last()) {
-            (EventScope::Outbox, Some(row), _) => Some(row::position(row)?),
-            (_, _, Some(event)) => Some(Cursor::new(event.sequence.to_string())),
-            _ => query.after.clone(),
-        };
-        Ok(EventPage::new(events, next))
     }
 }
 
 #[async_trait]
 impl StoreHealth for PostgresStore {
     async fn check(&self) -> Result<(), StoreError> {
-        let rows = self.read(self.queries.check()).await?;
+        let rows = self.sessions.read(self.queries.check()).await?;
         let row = rows.first().ok_or(Error::Unsupported)?;
-        if row::column(row, "is_writable")? {
-            Ok(())
-        } else {
-            Err(Error::ReadOnly.into())
+        if !row::column(row, "is_writable")? {
+            return Err(Error::ReadOnly.into());
         }
+        // The server may have been started again with other settings.
+        if self.require_durable && !self.durability().await?.survives_crash() {
+            return Err(Error::NotDurable.into());
+        }
+        Ok(())
     }
 }
 

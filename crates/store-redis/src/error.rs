@@ -55,6 +55,7 @@ impl Error {
 
     fn kind(&self) -> StoreErrorKind {
         match self {
+            Self::Connect(error) if is_final(error) => StoreErrorKind::Internal,
             Self::Clock | Self::Config(_) | Self::Cursor | Self::Method => StoreErrorKind::Misuse,
             Self::Connect(_)
             | Self::LostRead(_)
@@ -75,6 +76,15 @@ impl From<Error> for StoreError {
         Self::new(error.kind()).with_source(error)
     }
 }
+
+/// Whether the server turned the connection away for a reason that only people mend. A cluster's
+/// client hides the code in the text of an error of its own.
+fn is_final(error: &RedisError) -> bool {
+    let text = error.to_string();
+    FINAL.iter().any(|reason| text.contains(reason))
+}
+
+const FINAL: [&str; 4] = ["DB index is out of range", "NOAUTH", "NOPERM", "WRONGPASS"];
 
 /// What an error code means. Scripts write last and cannot fail from then on, so a script that was
 /// refused has written nothing.
@@ -172,6 +182,29 @@ mod tests {
         assert_eq!(kind(Error::Reply), OutcomeUnknown);
         assert_eq!(kind(Error::Unreachable), Unavailable);
         assert_eq!(kind(Error::Slow), Unavailable);
+    }
+
+    #[test]
+    fn a_connection_that_is_turned_away_for_good_is_told_from_one_that_fails() {
+        use StoreErrorKind::{Internal, Unavailable};
+        let table = [
+            ("ERR DB index is out of range", Internal),
+            ("ERR max number of clients reached", Unavailable),
+            ("LOADING Redis is loading", Unavailable),
+            ("NOAUTH HELLO must be called with", Internal),
+            ("NOPERM User app has no permissions", Internal),
+            ("WRONGPASS invalid username-password pair", Internal),
+        ];
+        for (text, expected) in table {
+            let error = RedisError::from(answer(text));
+            let hidden = (redis::ErrorKind::Io, "no node", error.to_string()).into();
+            assert_eq!(kind(Error::Connect(error)), expected, "{text}");
+            assert_eq!(
+                kind(Error::Connect(hidden)),
+                expected,
+                "{text} in a cluster"
+            );
+        }
     }
 
     #[test]

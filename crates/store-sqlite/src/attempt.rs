@@ -3,18 +3,17 @@
 //! The order of the checks is the one of `portcullis_core::MemoryStore`.
 
 use portcullis_core::{
-    OperationId, Timestamp, UserKey,
+    OperationId, Timestamp,
     store::{
-        AttemptOutcome, AttemptRequest, AttemptState, Decision, Method, SettleOutcome, Settlement,
-        Subject, UserState,
+        AttemptOutcome, AttemptRequest, AttemptState, Decision, SettleOutcome, Settlement, Subject,
+        UserState,
     },
 };
 use sqlx::SqliteConnection;
 
 use crate::{
     error::Error,
-    mutation::save,
-    queries,
+    queries::{self, Known, Use},
     user::{Done, User},
 };
 
@@ -24,18 +23,19 @@ pub(crate) async fn take(
     now: Timestamp,
 ) -> Result<AttemptOutcome, Error> {
     let (subject, permit) = (&request.subject, request.permit);
-    let taken = match seen(connection, permit, subject).await? {
+    let (seen, known) = seen(connection, permit, subject).await?;
+    let taken = match seen {
         Seen::Elsewhere => return Ok(AttemptOutcome::OperationReused),
         Seen::Settled(_) => return Ok(AttemptOutcome::Spent),
         Seen::New => false,
         Seen::Taken => true,
     };
-    let mut attempts = match subject {
-        Subject::User(key) => match open_user(connection, subject, key, now).await? {
+    let mut attempts = match known {
+        Some(known) => match open_user(connection, subject, &known, now).await? {
             Some(user) => user.attempts,
             None => return Ok(AttemptOutcome::NotFound),
         },
-        _ => open_sham(connection, subject, now).await?,
+        None => open_sham(connection, subject, now).await?,
     };
     if !taken {
         return decide(connection, &mut attempts, request, now).await;
@@ -53,14 +53,15 @@ pub(crate) async fn settle(
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<SettleOutcome, Error> {
-    match seen(connection, settlement.permit, &settlement.subject).await? {
+    let (seen, known) = seen(connection, settlement.permit, &settlement.subject).await?;
+    match seen {
         Seen::Settled(first) => return Ok(first),
         Seen::Elsewhere | Seen::New => return Ok(SettleOutcome::Expired),
         Seen::Taken => {}
     }
-    match &settlement.subject {
-        Subject::User(key) => settle_user(connection, key, settlement, now).await,
-        _ => settle_sham(connection, settlement, now).await,
+    match known {
+        Some(known) => settle_user(connection, &known, settlement, now).await,
+        None => settle_sham(connection, settlement, now).await,
     }
 }
 
@@ -83,12 +84,12 @@ async fn settle_sham(
 
 async fn settle_user(
     connection: &mut SqliteConnection,
-    key: &UserKey,
+    known: &Known,
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<SettleOutcome, Error> {
     let (subject, verification) = (&settlement.subject, settlement.verification);
-    let Some(mut user) = open_user(connection, subject, key, now).await? else {
+    let Some(mut user) = open_user(connection, subject, known, now).await? else {
         return Ok(SettleOutcome::Expired);
     };
     let Some(permit) = user.attempts.settle(settlement.permit, verification, now) else {
@@ -98,7 +99,7 @@ async fn settle_user(
     let failures = user.attempts.failures;
     let details = (!events.is_empty()).then(|| user.details());
     queries::close_permits(connection, subject, &[permit]).await?;
-    save(connection, &user, &events).await?;
+    queries::save(connection, &user, &events, Use::Attempt).await?;
     let settled = (failures, locked);
     queries::remember_settled(connection, permit.id, settled, details.as_ref()).await?;
     Ok(SettleOutcome::Settled { failures, locked })
@@ -116,8 +117,7 @@ async fn decide(
         Decision::Busy(retry_in) => Ok(AttemptOutcome::Busy { retry_in }),
         Decision::Permit => {
             if let Some(permit) = attempts.permits.last() {
-                let method = Method::Attempt;
-                queries::remember(connection, subject, permit.id, method, None).await?;
+                queries::remember_permit(connection, subject, permit.id).await?;
                 queries::open_permit(connection, subject, permit).await?;
             }
             Ok(AttemptOutcome::Permitted { failures })
@@ -133,17 +133,17 @@ async fn decide(
 async fn open_user(
     connection: &mut SqliteConnection,
     subject: &Subject,
-    key: &UserKey,
+    known: &Known,
     now: Timestamp,
 ) -> Result<Option<User>, Error> {
-    let user = queries::user(connection, key).await?;
+    let user = known.user()?;
     let Some(mut user) = user.filter(|user| user.record.state != UserState::Removed) else {
         return Ok(None);
     };
-    user.attempts.permits = queries::permits(connection, subject).await?;
+    user.attempts.permits = known.permits()?;
     let (ended, events) = user.expire(now);
     queries::close_permits(connection, subject, &ended).await?;
-    save(connection, &user, &events).await?;
+    queries::save(connection, &user, &events, Use::Attempt).await?;
     Ok(Some(user))
 }
 
@@ -172,16 +172,25 @@ enum Seen {
     Settled(SettleOutcome),
 }
 
+/// A user comes along with the answer, whatever it is.
 async fn seen(
     connection: &mut SqliteConnection,
     permit: OperationId,
     on: &Subject,
-) -> Result<Seen, Error> {
-    Ok(match queries::operation(connection, permit).await? {
+) -> Result<(Seen, Option<Known>), Error> {
+    let (done, known) = match on {
+        Subject::User(key) => {
+            let known = Known::of(connection, permit, key).await?;
+            (known.operation()?, Some(known))
+        }
+        _ => (queries::operation(connection, permit).await?, None),
+    };
+    let seen = match done {
         None => Seen::New,
         Some(Done::Permit {
             subject, settled, ..
         }) if subject == *on => settled.map_or(Seen::Taken, Seen::Settled),
         Some(_) => Seen::Elsewhere,
-    })
+    };
+    Ok((seen, known))
 }

@@ -3,17 +3,17 @@
 //! The order of the checks is the one of `portcullis_core::MemoryStore`.
 
 use portcullis_core::{
-    ObjectDetails, OperationId, Timestamp, UserKey,
+    ObjectDetails, Timestamp, UserKey,
     store::{
-        Change, CodeChange, CommitOutcome, CreateOutcome, Event, EventKind, HashUpgrade, Method,
-        NewUser, Subject, UpgradeOutcome, UserState,
+        Change, CodeChange, CommitOutcome, CreateOutcome, EventKind, HashUpgrade, Method, NewUser,
+        Subject, UpgradeOutcome, UserState,
     },
 };
 use sqlx::SqliteConnection;
 
 use crate::{
     error::Error,
-    queries,
+    queries::{self, Known, Use},
     user::{Done, User},
 };
 
@@ -22,20 +22,19 @@ pub(crate) async fn create(
     user: &NewUser,
     now: Timestamp,
 ) -> Result<CreateOutcome, Error> {
-    match seen(connection, user.operation, &user.key, Method::Create).await? {
+    let known = Known::of(connection, user.operation, &user.key).await?;
+    match seen(&known, &user.key, Method::Create)? {
         Seen::Before(details) => return Ok(CreateOutcome::Replayed(details)),
         Seen::Elsewhere => return Ok(CreateOutcome::OperationReused),
         Seen::New => {}
     }
-    if queries::user(connection, &user.key).await?.is_some() {
+    if known.user()?.is_some() {
         return Ok(CreateOutcome::Exists);
     }
     let created = User::new(user, now);
     let event = created.event(user.event(), user.operation, user.editor.as_ref());
-    queries::insert_user(connection, &created).await?;
-    queries::append(connection, &event).await?;
-    let details = remember(connection, &created, user.operation, Method::Create).await?;
-    Ok(CreateOutcome::Created(details))
+    queries::save(connection, &created, &[event], Use::Create).await?;
+    Ok(CreateOutcome::Created(created.details()))
 }
 
 pub(crate) async fn commit(
@@ -46,12 +45,13 @@ pub(crate) async fn commit(
     if !change.method.is_committed() {
         return Err(Error::Method);
     }
-    match seen(connection, change.operation, &change.key, change.method).await? {
+    let known = Known::of(connection, change.operation, &change.key).await?;
+    match seen(&known, &change.key, change.method)? {
         Seen::Before(details) => return Ok(CommitOutcome::Replayed(details)),
         Seen::Elsewhere => return Ok(CommitOutcome::OperationReused),
         Seen::New => {}
     }
-    let Some(mut user) = queries::user(connection, &change.key).await? else {
+    let Some(mut user) = known.user()? else {
         return Ok(CommitOutcome::NotFound);
     };
     if user.record.state == UserState::Removed {
@@ -60,21 +60,20 @@ pub(crate) async fn commit(
     if user.record.version != change.expected {
         return Ok(CommitOutcome::Conflict);
     }
-    let subject = Subject::User(change.key.clone());
     if change.clears_failures() || matches!(change.code, CodeChange::Consume { .. }) {
-        user.attempts.permits = queries::permits(connection, &subject).await?;
+        user.attempts.permits = known.permits()?;
     }
     if !user.redeems(&change.code, now) {
         return Ok(CommitOutcome::CodeRejected);
     }
     let forgotten = user.apply(change, now)?;
+    let subject = Subject::User(change.key.clone());
     queries::close_permits(connection, &subject, &forgotten).await?;
     let editor = change.editor.as_ref();
     let append = |kind: &EventKind| user.append(*kind, change.operation, editor, now);
     let events: Vec<_> = change.events().iter().map(append).collect();
-    save(connection, &user, &events).await?;
-    let details = remember(connection, &user, change.operation, change.method).await?;
-    Ok(CommitOutcome::Committed(details))
+    queries::save(connection, &user, &events, Use::Change(change.method)).await?;
+    Ok(CommitOutcome::Committed(user.details()))
 }
 
 pub(crate) async fn upgrade_hash(
@@ -83,12 +82,13 @@ pub(crate) async fn upgrade_hash(
     now: Timestamp,
 ) -> Result<UpgradeOutcome, Error> {
     let (operation, method) = (upgrade.operation, Method::UpgradeHash);
-    match seen(connection, operation, &upgrade.key, method).await? {
+    let known = Known::of(connection, operation, &upgrade.key).await?;
+    match seen(&known, &upgrade.key, method)? {
         Seen::Before(details) => return Ok(UpgradeOutcome::Replayed(details)),
         Seen::Elsewhere => return Ok(UpgradeOutcome::OperationReused),
         Seen::New => {}
     }
-    let user = queries::user(connection, &upgrade.key).await?;
+    let user = known.user()?;
     let user = user.filter(|user| user.record.state != UserState::Removed);
     let verified = Some(upgrade.verified.as_stored());
     let Some(mut user) = user.filter(|user| user.hash_text().as_deref() == verified) else {
@@ -96,35 +96,8 @@ pub(crate) async fn upgrade_hash(
     };
     user.upgrade(upgrade.replacement.as_stored());
     let event = user.append(EventKind::HashUpdated, operation, None, now);
-    save(connection, &user, &[event]).await?;
-    let details = remember(connection, &user, operation, method).await?;
-    Ok(UpgradeOutcome::Upgraded(details))
-}
-
-/// Writes a user and its new events. There is no change of a user without an event.
-pub(crate) async fn save(
-    connection: &mut SqliteConnection,
-    user: &User,
-    events: &[Event],
-) -> Result<(), Error> {
-    if !events.is_empty() {
-        queries::update_user(connection, user).await?;
-    }
-    for event in events {
-        queries::append(connection, event).await?;
-    }
-    Ok(())
-}
-
-async fn remember(
-    connection: &mut SqliteConnection,
-    user: &User,
-    operation: OperationId,
-    method: Method,
-) -> Result<ObjectDetails, Error> {
-    let (subject, details) = (Subject::User(user.record.key.clone()), user.details());
-    queries::remember(connection, &subject, operation, method, Some(&details)).await?;
-    Ok(details)
+    queries::save(connection, &user, &[event], Use::Change(method)).await?;
+    Ok(UpgradeOutcome::Upgraded(user.details()))
 }
 
 /// What is known of an operation id before a mutation.
@@ -134,13 +107,8 @@ enum Seen {
     New,
 }
 
-async fn seen(
-    connection: &mut SqliteConnection,
-    operation: OperationId,
-    on: &UserKey,
-    method: Method,
-) -> Result<Seen, Error> {
-    Ok(match queries::operation(connection, operation).await? {
+fn seen(known: &Known, on: &UserKey, method: Method) -> Result<Seen, Error> {
+    Ok(match known.operation()? {
         None => Seen::New,
         Some(Done::Applied { key, record }) if key == *on && record.method == method => {
             Seen::Before(record.details)

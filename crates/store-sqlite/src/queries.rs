@@ -1,15 +1,19 @@
 //! Every statement that reaches the database. Values are bound, and nothing else varies.
 
+mod writing;
+
 use portcullis_core::{
-    ObjectDetails, OperationId, UserId, UserKey,
-    store::{
-        AttemptState, Cursor, Event, EventPage, EventQuery, EventScope, Method, Permit, Subject,
-    },
+    OperationId, UserKey,
+    store::{AttemptState, Cursor, EventPage, EventQuery, EventScope, Permit, Subject},
 };
 use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
     query::Query,
     sqlite::{SqliteArguments, SqliteRow},
+};
+
+pub(crate) use writing::{
+    Use, close_permits, open_permit, remember_permit, remember_settled, save, save_sham,
 };
 
 use crate::{
@@ -68,62 +72,55 @@ pub(crate) async fn user(
     connection: &mut SqliteConnection,
     key: &UserKey,
 ) -> Result<Option<User>, Error> {
-    // The hash is read as bytes, so that damage to it cannot make the row unreadable.
-    let query = sqlx::query(
-        "SELECT organisation, user, username, kind, state, CAST(hash AS BLOB) AS hash, \
-         must_change, password_changed, code_digest, code_expires, code_guesses, version, \
-         sequence, epoch, failures, last_failure, created, changed \
-         FROM users WHERE organisation = ?1 AND user = ?2",
-    );
+    let query = sqlx::query(USER).bind(None::<&[u8]>);
     let query = query.bind(key.organisation().as_str());
     let row = fetch(connection, query.bind(key.user().as_str())).await?;
     row.as_ref().map(row::user).transpose()
 }
 
-pub(crate) async fn insert_user(
-    connection: &mut SqliteConnection,
-    user: &User,
-) -> Result<(), Error> {
-    let sql = "INSERT INTO users (organisation, user, username, kind, state, hash, must_change, \
-         password_changed, code_digest, code_expires, code_guesses, version, sequence, epoch, \
-         failures, last_failure, created, changed) \
-         VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS TEXT), ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-         ?16, ?17, ?18)";
-    run(connection, bind_user(sql, user)?).await
+/// What a mutation of a user asks before it decides, in one go: each question by itself would wait
+/// for the driver's thread. An answer is read when it is looked at, as damage may be in another.
+pub(crate) struct Known {
+    rows: Vec<SqliteRow>,
 }
 
-pub(crate) async fn update_user(
-    connection: &mut SqliteConnection,
-    user: &User,
-) -> Result<(), Error> {
-    let sql = "UPDATE users SET username = ?3, kind = ?4, state = ?5, hash = CAST(?6 AS TEXT), \
-         must_change = ?7, password_changed = ?8, code_digest = ?9, code_expires = ?10, \
-         code_guesses = ?11, version = ?12, sequence = ?13, epoch = ?14, failures = ?15, \
-         last_failure = ?16, created = ?17, changed = ?18 \
-         WHERE organisation = ?1 AND user = ?2";
-    run(connection, bind_user(sql, user)?).await
-}
+impl Known {
+    pub(crate) async fn of(
+        connection: &mut SqliteConnection,
+        id: OperationId,
+        key: &UserKey,
+    ) -> Result<Self, Error> {
+        let query = sqlx::query(KNOWN)
+            .bind(id.as_bytes().as_slice())
+            .bind(key.organisation().as_str())
+            .bind(key.user().as_str());
+        let rows = query.fetch_all(connection).await;
+        let rows = rows.map_err(Error::Statement)?;
+        Ok(Self { rows })
+    }
 
-pub(crate) async fn append(connection: &mut SqliteConnection, event: &Event) -> Result<(), Error> {
-    let query = sqlx::query(
-        "INSERT INTO events (organisation, user, sequence, kind, version, state, failures, \
-         must_change, hash_sha256, operation, editor, date) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    );
-    let query = query
-        .bind(event.key.organisation().as_str())
-        .bind(event.key.user().as_str())
-        .bind(row::signed(event.sequence)?)
-        .bind(event.kind.as_str())
-        .bind(row::signed(event.version.0)?)
-        .bind(event.state.as_str())
-        .bind(event.failures)
-        .bind(event.must_change)
-        .bind(event.hash.as_ref().map(|hash| hash.as_bytes().as_slice()))
-        .bind(event.operation.as_bytes().as_slice())
-        .bind(event.editor.as_ref().map(UserId::as_str))
-        .bind(event.date.timestamp_micros());
-    run(connection, query).await
+    /// What the operation id was used for.
+    pub(crate) fn operation(&self) -> Result<Option<Done>, Error> {
+        let mut rows = self.part("operation");
+        rows.next().map(row::done).transpose()
+    }
+
+    /// The user, without its permits.
+    pub(crate) fn user(&self) -> Result<Option<User>, Error> {
+        let mut rows = self.part("user");
+        rows.next().map(row::user).transpose()
+    }
+
+    /// The user's open permits, in the order in which they were opened.
+    pub(crate) fn permits(&self) -> Result<Vec<Permit>, Error> {
+        self.part("permit").map(row::permit).collect()
+    }
+
+    fn part(&self, part: &str) -> impl Iterator<Item = &SqliteRow> {
+        let is =
+            move |row: &&SqliteRow| row::column::<&str>(row, "part").is_ok_and(|of| of == part);
+        self.rows.iter().filter(is)
+    }
 }
 
 pub(crate) async fn events(
@@ -166,45 +163,9 @@ pub(crate) async fn operation(
     connection: &mut SqliteConnection,
     id: OperationId,
 ) -> Result<Option<Done>, Error> {
-    let query = sqlx::query(
-        "SELECT organisation, user, slot, method, sequence, changed, settled_failures, \
-         settled_locked FROM operations WHERE id = ?1",
-    );
-    let row = fetch(connection, query.bind(id.as_bytes().as_slice())).await?;
+    let query = sqlx::query(OPERATION).bind(id.as_bytes().as_slice());
+    let row = fetch(connection, query).await?;
     row.as_ref().map(row::done).transpose()
-}
-
-/// Gives an operation id its one use. An open permit has no details yet.
-pub(crate) async fn remember(
-    connection: &mut SqliteConnection,
-    subject: &Subject,
-    id: OperationId,
-    method: Method,
-    details: Option<&ObjectDetails>,
-) -> Result<(), Error> {
-    let query = bind_subject(
-        "INSERT INTO operations (organisation, user, slot, id, method, sequence, changed) \
-         VALUES (?1, NULLIF(?2, ''), NULLIF(?3, -1), ?4, ?5, ?6, ?7)",
-        subject,
-    )?;
-    let query = query.bind(id.as_bytes().as_slice()).bind(method.as_str());
-    run(connection, bind_details(query, details)?).await
-}
-
-/// Keeps what an attempt came to: its failures, whether it locked, and details if it has any.
-pub(crate) async fn remember_settled(
-    connection: &mut SqliteConnection,
-    id: OperationId,
-    settled: (u32, bool),
-    details: Option<&ObjectDetails>,
-) -> Result<(), Error> {
-    let query = sqlx::query(
-        "UPDATE operations SET settled_failures = ?2, settled_locked = ?3, sequence = ?4, \
-         changed = ?5 WHERE id = ?1 AND method = 'attempt' AND settled_failures IS NULL",
-    );
-    let query = query.bind(id.as_bytes().as_slice());
-    let query = query.bind(settled.0).bind(settled.1);
-    run(connection, bind_details(query, details)?).await
 }
 
 /// The open permits of a subject, in the order in which they were opened.
@@ -224,36 +185,6 @@ pub(crate) async fn permits(
     rows.iter().map(row::permit).collect()
 }
 
-pub(crate) async fn open_permit(
-    connection: &mut SqliteConnection,
-    subject: &Subject,
-    permit: &Permit,
-) -> Result<(), Error> {
-    let query = bind_subject(
-        "INSERT INTO permits (organisation, user, slot, id, expires, guesses_code) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        subject,
-    )?;
-    let query = query.bind(permit.id.as_bytes().as_slice());
-    let query = query.bind(permit.expires.timestamp_micros());
-    run(connection, query.bind(permit.guesses_code)).await
-}
-
-pub(crate) async fn close_permits(
-    connection: &mut SqliteConnection,
-    subject: &Subject,
-    permits: &[Permit],
-) -> Result<(), Error> {
-    for permit in permits {
-        let query = bind_subject(
-            "DELETE FROM permits WHERE organisation = ?1 AND user = ?2 AND slot = ?3 AND id = ?4",
-            subject,
-        )?;
-        run(connection, query.bind(permit.id.as_bytes().as_slice())).await?;
-    }
-    Ok(())
-}
-
 /// The budget of a sham, without its permits; an untouched one is empty.
 pub(crate) async fn sham(
     connection: &mut SqliteConnection,
@@ -266,44 +197,6 @@ pub(crate) async fn sham(
     let row = fetch(connection, query).await?;
     let sham = row.as_ref().map(row::attempts).transpose();
     sham.map(Option::unwrap_or_default)
-}
-
-pub(crate) async fn save_sham(
-    connection: &mut SqliteConnection,
-    subject: &Subject,
-    sham: &AttemptState,
-) -> Result<(), Error> {
-    let query = bind_subject(
-        "INSERT OR REPLACE INTO shams (organisation, slot, failures, last_failure) \
-         VALUES (?1, ?3, ?4, ?5)",
-        subject,
-    )?;
-    let last_failure = sham.last_failure.map(|date| date.timestamp_micros());
-    run(connection, query.bind(sham.failures).bind(last_failure)).await
-}
-
-fn bind_user(sql: &'static str, user: &User) -> Result<Statement, Error> {
-    let (record, attempts) = (&user.record, &user.attempts);
-    let code = record.code.as_ref();
-    Ok(sqlx::query(sql)
-        .bind(record.key.organisation().as_str().to_owned())
-        .bind(record.key.user().as_str().to_owned())
-        .bind(record.username.clone())
-        .bind(record.kind.as_str())
-        .bind(record.state.as_str())
-        .bind(user.hash.as_ref().map(|hash| hash.to_vec()))
-        .bind(user.must_change)
-        .bind(user.password_changed.map(|date| date.timestamp_micros()))
-        .bind(code.map(|code| code.digest.to_vec()))
-        .bind(code.map(|code| code.expires.timestamp_micros()))
-        .bind(code.map_or(0, |code| code.guesses))
-        .bind(row::signed(record.version.0)?)
-        .bind(row::signed(record.sequence)?)
-        .bind(row::signed(record.epoch)?)
-        .bind(attempts.failures)
-        .bind(attempts.last_failure.map(|date| date.timestamp_micros()))
-        .bind(record.created.timestamp_micros())
-        .bind(record.changed.timestamp_micros()))
 }
 
 /// Binds a subject to the first three parameters: organisation, user, slot.
@@ -320,19 +213,6 @@ fn bind_subject(sql: &'static str, subject: &Subject) -> Result<Statement, Error
         }
         _ => Err(Error::Unsupported),
     }
-}
-
-/// Binds the next two parameters: sequence, changed.
-fn bind_details<'q>(
-    query: Query<'q, Sqlite, SqliteArguments>,
-    details: Option<&ObjectDetails>,
-) -> Result<Query<'q, Sqlite, SqliteArguments>, Error> {
-    let sequence = details
-        .map(|details| row::signed(details.sequence))
-        .transpose()?;
-    let changed = details.and_then(|details| details.change_date);
-    let changed = changed.map(|date| date.timestamp_micros());
-    Ok(query.bind(sequence).bind(changed))
 }
 
 type Statement = Query<'static, Sqlite, SqliteArguments>;
@@ -354,6 +234,34 @@ async fn fetch(
 }
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// A statement that is sent alone and with others. Its parameters are numbered with `$`, because
+/// the driver counts the gaps that `?` would leave.
+macro_rules! operation {
+    () => {
+        "SELECT 'operation' AS part, organisation, user, slot, method, sequence, changed, \
+         settled_failures, settled_locked FROM operations WHERE id = $1;"
+    };
+}
+
+// The hash is read as bytes, so that damage to it cannot make the row unreadable.
+macro_rules! user {
+    () => {
+        "SELECT 'user' AS part, organisation, user, username, kind, state, \
+         CAST(hash AS BLOB) AS hash, must_change, password_changed, code_digest, code_expires, \
+         code_guesses, version, sequence, epoch, failures, last_failure, created, changed \
+         FROM users WHERE organisation = $2 AND user = $3;"
+    };
+}
+
+const OPERATION: &str = operation!();
+const USER: &str = user!();
+const KNOWN: &str = concat!(
+    operation!(),
+    user!(),
+    "SELECT 'permit' AS part, id, expires, guesses_code FROM permits \
+     WHERE organisation = $2 AND user = $3 AND slot = -1 ORDER BY position"
+);
 
 /// Makes a disk that is full, as far as the connections of this pool can tell.
 #[cfg(test)]

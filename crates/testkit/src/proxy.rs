@@ -3,18 +3,20 @@
 mod connection;
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
+    time::sleep,
 };
 
 use crate::servers::port::Port;
@@ -136,8 +138,7 @@ impl Proxy {
     /// When the port was taken in the meantime.
     pub async fn accept(&self) {
         self.refuse().await;
-        let listener = TcpListener::bind(self.address()).await;
-        let listener = listener.expect("the port is claimed");
+        let listener = self.listen().await.expect("the port is claimed");
         let shared = Arc::clone(&self.shared);
         let acceptor = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -145,6 +146,19 @@ impl Proxy {
             }
         });
         *lock(&self.acceptor) = Some(acceptor);
+    }
+
+    async fn listen(&self) -> io::Result<TcpListener> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let listener = TcpListener::bind(self.address()).await;
+            // A program that is being started holds a copy of the socket that was just closed.
+            let error = listener.as_ref().err().map(io::Error::kind);
+            if error != Some(io::ErrorKind::AddrInUse) || Instant::now() > deadline {
+                return listener;
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Loses the next replies to requests that contain these bytes: the server gets the request
@@ -223,3 +237,6 @@ impl Losses {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Longer than any program takes to start.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -159,6 +159,20 @@ async fn sentinels_fail_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn servers_pause_and_go_on() {
+    let redis = Redis::start().await;
+    redis.pause().await;
+    let answer = tokio::spawn({
+        let redis = redis.clone();
+        async move { redis.cli(&["ping"]).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!answer.is_finished());
+    redis.resume().await;
+    assert_eq!(answer.await.unwrap(), "PONG");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_server_is_shared() {
     let (first, second) = tokio::join!(Redis::shared(), Redis::shared());
     assert_eq!(first.pid(), second.pid());

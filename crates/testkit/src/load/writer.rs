@@ -6,7 +6,7 @@ use portcullis_core::{
     HashString, StoreError, StoreErrorKind, UserKey, UserStore,
     store::{Change, CommitOutcome, CredentialChange, EventKind, Method},
 };
-use tokio::time::sleep;
+use tokio::{task::yield_now, time::sleep};
 
 use super::{Shared, Written};
 use crate::{build::op, linearizability::Outcome};
@@ -23,6 +23,8 @@ impl Shared {
             if self.stopped.load(Ordering::Relaxed) {
                 break;
             }
+            // A store that never waits would keep the thread from whoever stops this.
+            yield_now().await;
             match self.write(store, user).await {
                 Some(written) => writes.push(written),
                 None => sleep(PAUSE).await,

@@ -1,0 +1,14 @@
+//! What holds on a real server beyond the contract of the trait.
+
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+mod faults;
+mod kills;
+mod model;
+mod opening;
+mod outbox;
+mod place;
+mod pooler;
+mod roles;
+mod transactions;
+mod users;
