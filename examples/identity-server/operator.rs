@@ -116,10 +116,11 @@ pub(crate) fn routes(readiness: Arc<Readiness>, metrics: PrometheusHandle) -> Ro
 
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
     if readiness.check().await.is_ok() {
-        let mut body = json!({"status": "ready"});
-        if let Some(notes) = readiness.notes.get().filter(|notes| !notes.is_empty()) {
-            body["notes"] = json!(notes);
-        }
+        let notes = readiness.notes.get().filter(|notes| !notes.is_empty());
+        let body = match notes {
+            Some(notes) => json!({"status": "ready", "notes": notes}),
+            None => json!({"status": "ready"}),
+        };
         return Json(body).into_response();
     }
     let store = !readiness.draining.load(Ordering::Relaxed);
