@@ -34,7 +34,7 @@ pub(crate) struct Ring {
     /// The same write without the operation id, and with it.
     pub(crate) by_hand: [Arc<dyn Contender>; 2],
     /// Keeps the server.
-    pub(crate) _server: Box<dyn Send>,
+    pub(crate) _server: Box<dyn Send + Sync>,
 }
 
 pub(crate) const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA\

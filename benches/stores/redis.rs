@@ -142,8 +142,8 @@ impl Gauge for Filled {
         let info = self.server.cli(&["info", "everything"]).await;
         let samples = self.server.cli(&["eval", SAMPLE, "0"]).await;
         let of = |name: &str| {
-            let lines = info.lines().filter_map(|line| line.split_once(':'));
-            let found = lines.filter(|(key, _)| *key == name).last();
+            let mut lines = info.lines().filter_map(|line| line.split_once(':'));
+            let found = lines.rfind(|(key, _)| *key == name);
             found.map(|(_, value)| value.trim().parse().unwrap())
         };
         let mut sizes: BTreeMap<_, _> = samples
