@@ -1,20 +1,29 @@
 //! Plants markers as passwords and tokens, listens to everything that every crate in the process
-//! says at TRACE, and looks for them there, in errors, in `Debug` and in answers.
+//! says at TRACE, and looks for them there, in errors, in `Debug` and in answers; and asks the real
+//! server the same, for what its log and its metrics say.
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portcullis_core::{
-    Argon2id, Engine, HashString, ManualClock, MemoryStore, Password, PasswordHasher, SetPassword,
-    StoreErrorKind, SystemClock, UserId, UserStore,
-    store::{Credential, StoredHash},
+    Argon2id, Engine, HashString, ManualClock, MemoryStore, OperationId, OsRandom, Password,
+    PasswordHasher, SetInitialPassword, SetPassword, StoreErrorKind, SystemClock, UserId,
+    UserStore,
+    store::{
+        Change, Credential, CredentialChange, EventKind, HashUpgrade, Method, NewUser, StoredHash,
+        UserKind, Version,
+    },
 };
 use portcullis_store_sqlite::{SqliteConfig, SqliteStore};
 use portcullis_testkit::{Fault, FaultyStore, StoreMethod};
-use portcullis_tests::{ADMIN, Ask, Door, InProcess, rig, user_key};
+use portcullis_tests::{
+    ADMIN, Ask, BOOTSTRAP, Door, InProcess, ORG, Options, Server, rig, user_key,
+};
 use portcullis_zitadel_api::{BearerToken, ZitadelApi};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -95,19 +104,7 @@ async fn no_password_or_hash_is_ever_said() {
             }
         }
     }
-    let path = "/management/v1/users/42/password";
-    let headers = [("authorization", "Bearer token-admin")];
-    for body in [
-        format!(r#"{{"password":["{MARKER}"]}}"#),
-        format!(r#"{{"password":{{"{MARKER}":1}}}}"#),
-        format!(r#"{{"password":"{MARKER}"#),
-        format!(r#"{{"password":"{MARKER}","password":"{MARKER}"}}"#),
-        format!(r#"{{"noChangeRequired":"{MARKER}"}}"#),
-    ] {
-        said += &portcullis_tests::post(server.address, path, &headers, body)
-            .await
-            .text();
-    }
+    said += &malformed(server.address).await;
     let record = store.load(&user_key("42")).await.unwrap().unwrap();
     said += &format!("{record:?}");
     let StoredHash::Readable(stored) = &record.credential.hash else {
@@ -126,10 +123,99 @@ async fn no_password_or_hash_is_ever_said() {
     }
 }
 
+/// Markers where no decoder expects them, over every transport. What was answered, raw.
+async fn malformed(address: SocketAddr) -> String {
+    const REST: &str = "/management/v1/users/42/password";
+    const RPC: &str = "/zitadel.management.v1.ManagementService/SetHumanPassword";
+    let bodies = [
+        format!(r#"{{"password":["{MARKER}"]}}"#),
+        format!(r#"{{"password":{{"{MARKER}":1}}}}"#),
+        format!(r#"{{"password":"{MARKER}"#),
+        format!(r#"{{"password":"{MARKER}","password":"{MARKER}"}}"#),
+        format!(r#"{{"noChangeRequired":"{MARKER}"}}"#),
+        format!("{MARKER}\u{0}"),
+    ];
+    let bearer = format!("Bearer {MARKER}");
+    let mut said = String::new();
+    for body in bodies {
+        let mut frame = vec![0];
+        frame.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+        frame.extend(body.as_bytes());
+        let (body, text) = (body.into_bytes(), STANDARD.encode(&frame));
+        for (path, kind, body) in [
+            (REST, "application/json", &body),
+            (RPC, "application/json", &body),
+            (RPC, "application/proto", &body),
+            (RPC, "application/grpc-web", &frame),
+            (RPC, "application/grpc-web", &body),
+            (RPC, "application/grpc-web+json", &frame),
+            (RPC, "application/grpc-web-text", &text.into_bytes()),
+            (RPC, "application/grpc-web-text", &body),
+        ] {
+            for token in ["Bearer token-admin", &bearer, MARKER] {
+                let headers = [("authorization", token), ("content-type", kind)];
+                let reply = portcullis_tests::post(address, path, &headers, body).await;
+                let text = STANDARD.decode(&reply.body).unwrap_or_default();
+                said += &format!("{:?} {}\n", reply.headers, reply.text());
+                said += &format!("{}\n", String::from_utf8_lossy(&text));
+            }
+        }
+    }
+    said
+}
+
+/// The real server, with everything that it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_logs_and_counts_without_secrets() {
+    let server = Server::with(Options {
+        log_level: "trace",
+        bootstrap: Some(BOOTSTRAP.replace("token-nobody", MARKER)),
+        ..Options::default()
+    })
+    .await;
+    let mut said = String::new();
+    for door in Door::ALL {
+        for password in passwords() {
+            for token in [ADMIN, MARKER, "unknown"] {
+                let ask = Ask::new("42", token).password(&password);
+                said += &format!("{:?}\n", ask.through(door, server.address).await);
+            }
+        }
+    }
+    said += &malformed(server.address).await;
+    let metrics = portcullis_tests::get(server.address, "/metrics", &[])
+        .await
+        .text();
+    let log = server.log();
+    assert!(
+        log.contains("hash started") && log.contains("TRACE"),
+        "it says a lot"
+    );
+    assert!(metrics.contains("portcullis_requests_total"), "{metrics}");
+    let (_, lines) = server.inspect(ORG, "42").await;
+    let hash = lines[0]["hash"].as_str().unwrap().to_owned();
+    let tag = hash.rsplit('$').next().unwrap();
+    for (place, text) in [("log", &log), ("answer", &said), ("metric", &metrics)] {
+        for secret in [
+            MARKER,
+            &MARKER.to_lowercase(),
+            tag,
+            "$argon2id$v=",
+            "token-admin",
+        ] {
+            let found = text.lines().find(|line| line.contains(secret));
+            assert!(found.is_none(), "{secret} in a {place}: {found:?}");
+        }
+    }
+}
+
 #[test]
 fn debug_prints_no_secret() {
     let password = || Password::new(format!("{MARKER}!aA1")).unwrap();
     let hash: HashString = rig::cheap().hash(&password()).unwrap();
+    let another = || HashString::parse(hash.as_stored()).unwrap();
+    let operation = || OperationId::random(&OsRandom).unwrap();
+    let new_user = || NewUser::new(user_key("42"), "alice", UserKind::Human, operation());
     let tag = hash.as_stored().rsplit('$').next().unwrap().to_owned();
     let stored = StoredHash::load(Some(hash.as_stored()));
     let printed = [
@@ -138,7 +224,30 @@ fn debug_prints_no_secret() {
             "{:?}",
             SetPassword::new(UserId::new("42").unwrap(), password())
         ),
+        format!(
+            "{:?}",
+            SetInitialPassword::new(UserId::new("42").unwrap(), password())
+        ),
         format!("{hash:?}"),
+        format!("{:?}", new_user().with_hash(another(), false)),
+        format!(
+            "{:?}",
+            Change::new(
+                user_key("42"),
+                Method::SetPassword,
+                operation(),
+                Version::FIRST,
+                EventKind::PasswordChanged
+            )
+            .with_credential(CredentialChange::Replace {
+                hash: another(),
+                must_change: true
+            })
+        ),
+        format!(
+            "{:?}",
+            HashUpgrade::new(user_key("42"), operation(), another(), another())
+        ),
         format!("{:?}", Credential::new(stored, false, None)),
         format!("{:?}", StoredHash::load(Some(MARKER))),
         format!("{:?}", HashString::parse(MARKER).unwrap_err()),

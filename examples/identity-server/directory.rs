@@ -63,13 +63,29 @@ impl Directory {
     }
 }
 
-/// The permissions of a role in ZITADEL's defaults, as far as they are about passwords.
-fn permissions(role: &str) -> &'static [Permission] {
+/// The permissions of a role of ZITADEL's, as far as they are about passwords. None if ZITADEL
+/// has no such role.
+pub(crate) fn permissions(role: &str) -> Option<&'static [Permission]> {
     match role {
         "IAM_OWNER" | "IAM_ORG_MANAGER" | "IAM_USER_MANAGER" | "IAM_LOGIN_CLIENT" | "ORG_OWNER"
-        | "ORG_USER_MANAGER" => &[Permission::UserRead, Permission::UserWrite],
-        "IAM_OWNER_VIEWER" | "ORG_OWNER_VIEWER" => &[Permission::UserRead],
-        _ => &[],
+        | "ORG_USER_MANAGER" => Some(&[Permission::UserRead, Permission::UserWrite]),
+        "IAM_OWNER_VIEWER" | "ORG_OWNER_VIEWER" => Some(&[Permission::UserRead]),
+        "IAM_ADMIN_IMPERSONATOR"
+        | "IAM_END_USER_IMPERSONATOR"
+        | "ORG_ADMIN_IMPERSONATOR"
+        | "ORG_END_USER_IMPERSONATOR"
+        | "ORG_PROJECT_CREATOR"
+        | "ORG_PROJECT_PERMISSION_EDITOR"
+        | "ORG_SETTINGS_MANAGER"
+        | "ORG_USER_PERMISSION_EDITOR"
+        | "ORG_USER_SELF_MANAGER"
+        | "PROJECT_GRANT_OWNER"
+        | "PROJECT_GRANT_OWNER_VIEWER"
+        | "PROJECT_OWNER"
+        | "PROJECT_OWNER_GLOBAL"
+        | "PROJECT_OWNER_VIEWER"
+        | "PROJECT_OWNER_VIEWER_GLOBAL" => Some(&[]),
+        _ => None,
     }
 }
 
@@ -104,11 +120,76 @@ impl Authority for Directory {
         }
         let allowed = memberships
             .flat_map(|(_, roles)| roles)
-            .any(|role| permissions(role).contains(&access.permission));
+            .filter_map(|role| permissions(role))
+            .any(|permissions| permissions.contains(&access.permission));
         Ok(if allowed {
             Verdict::Granted(organisation.clone())
         } else {
             Verdict::PermissionDenied
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+    use portcullis_core::Authorized;
+
+    use super::*;
+
+    async fn verdict(role: &str, scope: &Scope, permission: Permission) -> String {
+        let [acme, other] = ["acme", "other"].map(|id| OrgId::new(id).unwrap());
+        let user = UserId::new("1").unwrap();
+        let mut directory = Directory::new(vec![acme.clone(), other]);
+        directory.add_member(user.clone(), scope.clone(), vec![role.to_owned()]);
+        let caller = Caller::new(user, Some(acme));
+        match Authorized::ask(&directory, caller, None, permission, "42").await {
+            Ok(proof) => format!("granted in {}", proof.organisation().as_str()),
+            Err(error) => format!("{:?}", error.kind()),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_role_permits_what_zitadel_says() {
+        const WRITING: [&str; 6] = [
+            "IAM_LOGIN_CLIENT",
+            "IAM_ORG_MANAGER",
+            "IAM_OWNER",
+            "IAM_USER_MANAGER",
+            "ORG_OWNER",
+            "ORG_USER_MANAGER",
+        ];
+        const READING: [&str; 2] = ["IAM_OWNER_VIEWER", "ORG_OWNER_VIEWER"];
+        const NEITHER: [&str; 2] = ["ORG_PROJECT_CREATOR", "PROJECT_OWNER"];
+        let [acme, other] = ["acme", "other"].map(|id| OrgId::new(id).unwrap());
+        let elsewhere = Scope::Organisation(other);
+        for scope in [Scope::Instance, Scope::Organisation(acme)] {
+            for role in [&WRITING[..], &READING, &NEITHER].concat() {
+                let may_write = WRITING.contains(&role);
+                let may_read = may_write || READING.contains(&role);
+                for (permission, may) in [
+                    (Permission::UserRead, may_read),
+                    (Permission::UserWrite, may_write),
+                ] {
+                    let expected = if may {
+                        "granted in acme"
+                    } else {
+                        "PermissionDenied"
+                    };
+                    let found = verdict(role, &scope, permission).await;
+                    assert_eq!(found, expected, "{role} {scope:?} {permission:?}");
+                    let found = verdict(role, &elsewhere, permission).await;
+                    assert_eq!(found, "MembershipNotFound", "{role} of another");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_role_that_zitadel_does_not_have_is_none() {
+        for role in ["", "org_owner", "ORG_OWNER ", "ORG_ONWER"] {
+            assert!(permissions(role).is_none(), "{role}");
+        }
     }
 }

@@ -134,3 +134,87 @@ fn event_json(event: &Event) -> Value {
 fn date(date: Timestamp) -> String {
     date.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+    use portcullis_core::{
+        Clock, MemoryStore, OsRandom, SystemClock,
+        store::{Change, CredentialChange, EventKind, Method, NewUser, UserKind, UserState},
+    };
+
+    use super::*;
+
+    /// A user with three events, as a store keeps them.
+    async fn user() -> (UserRecord, Vec<Event>) {
+        let store: Arc<dyn UserStore> = Arc::new(MemoryStore::new());
+        let key = UserKey::new(OrgId::new("acme").unwrap(), UserId::new("42").unwrap());
+        let id = || portcullis_core::OperationId::random(&OsRandom).unwrap();
+        let new = NewUser::new(key.clone(), "alice", UserKind::Human, id());
+        store.create(&new).await.unwrap();
+        for state in [UserState::Locked, UserState::Active] {
+            let version = store.load(&key).await.unwrap().unwrap().version;
+            let (method, event) = (Method::ChangeState, EventKind::Locked);
+            let change = Change::new(key.clone(), method, id(), version, event).with_state(state);
+            let change = match state {
+                UserState::Active => change.with_credential(CredentialChange::Remove),
+                _ => change,
+            };
+            store.commit(&change).await.unwrap();
+        }
+        let events = all_events(&store, &key).await.unwrap();
+        (store.load(&key).await.unwrap().unwrap(), events)
+    }
+
+    type Damage = fn(&mut UserRecord, &mut Vec<Event>);
+
+    #[tokio::test]
+    async fn every_disagreement_is_seen() {
+        let (record, events) = user().await;
+        assert_eq!(disagreement(&record, &events), None);
+        let damages: [(&str, Damage); 13] = [
+            ("there are no events", |_, events| events.clear()),
+            (
+                "the events' sequence has a gap or a duplicate",
+                |_, events| {
+                    events.remove(1);
+                },
+            ),
+            (
+                "the events' sequence has a gap or a duplicate",
+                |_, events| {
+                    let twice = events.get(1).unwrap().clone();
+                    events.insert(1, twice);
+                },
+            ),
+            ("a date or a version decreases", |_, events| {
+                events.first_mut().unwrap().date += chrono::TimeDelta::days(1);
+            }),
+            ("a date or a version decreases", |_, events| {
+                events.get_mut(1).unwrap().version = portcullis_core::store::Version(9);
+            }),
+            ("sequence", |record, _| record.sequence += 1),
+            ("sequence", |_, events| drop(events.pop())),
+            ("version", |record, _| {
+                record.version = record.version.next()
+            }),
+            ("state", |record, _| record.state = UserState::Inactive),
+            ("change date", |record, _| {
+                record.changed = SystemClock::new().now()
+            }),
+            ("failures", |record, _| record.failures += 1),
+            ("must change", |record, _| {
+                record.credential.must_change ^= true
+            }),
+            ("hash", |record, _| {
+                record.credential.hash = StoredHash::load(Some("$argon2id$damaged"));
+            }),
+        ];
+        for (what, damage) in damages {
+            let (mut record, mut events) = user().await;
+            damage(&mut record, &mut events);
+            assert_eq!(disagreement(&record, &events), Some(what));
+        }
+    }
+}

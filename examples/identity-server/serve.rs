@@ -17,7 +17,7 @@ use portcullis_core::{Argon2id, Engine};
 use portcullis_zitadel_api::ZitadelApi;
 use tokio::{
     net::{TcpListener, TcpStream},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use crate::{
@@ -36,6 +36,23 @@ const DRAIN: Duration = Duration::from_secs(8);
 const HEADERS: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
+    // First of all: from here on a signal ends the server in good order, however far it has got.
+    let mut signals = Signals::listen()?;
+    let server = tokio::select! {
+        server = assemble(options) => server?,
+        () = signals.next() => return Ok(()),
+    };
+    server.accept(signals).await
+}
+
+/// A server that is ready to accept.
+struct Server {
+    listener: TcpListener,
+    app: Router,
+    readiness: Arc<Readiness>,
+}
+
+async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
     // Before anything is written or tried.
     let place = stores::place(&options.store)?;
     logging::install(options.log_format, options.log_level);
@@ -77,42 +94,64 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
     let mut out = io::stdout();
     writeln!(out, "listening on http://{address}")?;
     out.flush()?;
-    accept(listener, app, &readiness).await
+    Ok(Server {
+        listener,
+        app,
+        readiness,
+    })
 }
 
-/// Serves HTTP/1.1 and h2c on one port until a signal comes, then drains.
-async fn accept(listener: TcpListener, app: Router, readiness: &Readiness) -> Result<(), BoxError> {
-    let graceful = GracefulShutdown::new();
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        };
-        match accepted {
-            Ok((stream, _)) => connection(stream, &app, &graceful),
-            Err(error) => {
-                // Out of file descriptors, most likely: those that end give some back.
-                tracing::warn!(error = &error as &dyn std::error::Error, "accept failed");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+impl Server {
+    /// Serves HTTP/1.1 and h2c on one port until a signal comes, then drains.
+    async fn accept(self, mut signals: Signals) -> Result<(), BoxError> {
+        let graceful = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = signals.next() => break,
+            };
+            match accepted {
+                Ok((stream, _)) => connection(stream, &self.app, &graceful),
+                Err(error) => {
+                    // Out of file descriptors, most likely: those that end give some back.
+                    tracing::warn!(error = &error as &dyn std::error::Error, "accept failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
         }
+        self.readiness.drain();
+        drop(self.listener);
+        tracing::info!("draining");
+        let mut drained = pin!(graceful.shutdown());
+        tokio::select! {
+            () = &mut drained => tracing::info!("drained"),
+            () = tokio::time::sleep(DRAIN) => tracing::warn!("requests in flight were cut off"),
+            () = signals.next() => tracing::warn!("second signal, stopping at once"),
+        }
+        Ok(())
     }
-    readiness.drain();
-    drop(listener);
-    tracing::info!("draining");
-    let mut drained = pin!(graceful.shutdown());
-    tokio::select! {
-        () = &mut drained => tracing::info!("drained"),
-        () = tokio::time::sleep(DRAIN) => tracing::warn!("requests in flight were cut off"),
-        _ = terminate.recv() => tracing::warn!("second signal, stopping at once"),
-        _ = interrupt.recv() => tracing::warn!("second signal, stopping at once"),
+}
+
+/// What asks a server to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn connection(stream: TcpStream, app: &Router, graceful: &GracefulShutdown) {

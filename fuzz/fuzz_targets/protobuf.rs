@@ -19,7 +19,7 @@ fuzz_target!(|message: &[u8]| {
         assert!(status.is_success(), "gRPC-Web tells errors in its trailers");
         let trailers = String::from_utf8_lossy(&body);
         assert_eq!(
-            trailers.contains("grpc-status:0\r\n"),
+            trailers.contains("grpc-status: 0\r\n"),
             connect.0.is_success()
         );
     }

@@ -176,6 +176,11 @@ async fn mistakes_in_the_file_are_named_by_line_without_repeating_secrets() {
             3,
             "no such organisation",
         ),
+        (
+            "[[org]]\nid = \"b\"\n[[member]]\nuser = \"1\"\norg = \"b\"\nroles = [\"ORG_ONWER\"]\n",
+            6,
+            "no role \"ORG_ONWER\"",
+        ),
     ];
     for (text, line, problem) in cases {
         std::fs::write(directory.path().join("bad.toml"), text).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_core::{HashString, Password, PasswordHasher};
-use portcullis_tests::{ADMIN, Ask, Door, ORG, Server, rig};
+use portcullis_tests::{ADMIN, Ask, Door, ORG, Server, get, rig};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,6 +30,12 @@ async fn sixty_four_callers_all_succeed_and_the_last_one_counts() {
         by_sequence.keys().copied().eq(2..66),
         "gapless: {:?}",
         by_sequence.keys()
+    );
+    let metrics = get(server.address, "/metrics", &[]).await.text();
+    let hashes = "portcullis_hash_operations_total{kind=\"set\"} 64";
+    assert!(
+        metrics.contains(hashes),
+        "no race costs a second hash: {metrics}"
     );
     let (exit, lines) = server.inspect(ORG, "42").await;
     assert_eq!((exit, lines.len()), (0, 66));

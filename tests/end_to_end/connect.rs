@@ -1,5 +1,6 @@
 //! Connect on the RPC paths (contract 11.12).
 
+use base64::Engine;
 use portcullis_tests::{ADMIN, Ask, Door, Options, Server, get, post};
 
 const PATH: &str = "/zitadel.management.v1.ManagementService/SetHumanPassword";
@@ -77,6 +78,39 @@ async fn limits_hold() {
     )
     .await;
     assert_eq!(reply.status, 415);
+}
+
+/// The caller's time runs while its body is read: one that never ends is cut off by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_costs_its_callers_own_time() {
+    let server = Server::start().await;
+    for (kind, name, value) in [
+        ("application/json", "connect-timeout-ms", "50"),
+        ("application/grpc-web", "grpc-timeout", "50m"),
+        ("application/grpc-web-text", "grpc-timeout", "50m"),
+    ] {
+        let head = format!(
+            "POST {PATH} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+             content-type: {kind}\r\nauthorization: Bearer token-admin\r\n\
+             {name}: {value}\r\ncontent-length: 100\r\n\r\n"
+        );
+        // Half a second is far below the default of ten.
+        let asked = portcullis_tests::try_send_raw(server.address, head.as_bytes());
+        let reply = tokio::time::timeout(std::time::Duration::from_secs(5), asked).await;
+        let reply = reply.unwrap().unwrap();
+        let text = match kind {
+            "application/grpc-web-text" => {
+                let text = base64::engine::general_purpose::STANDARD.decode(&reply.body);
+                String::from_utf8_lossy(&text.unwrap()).into_owned()
+            }
+            _ => reply.text(),
+        };
+        let status = reply.header("grpc-status").unwrap_or_default();
+        assert!(
+            text.contains("deadline_exceeded") || text.contains("grpc-status: 4") || status == "4",
+            "{kind}: {reply:?} {text}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

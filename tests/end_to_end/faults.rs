@@ -9,7 +9,7 @@ use portcullis_core::{
     StoreErrorKind, UserStore,
 };
 use portcullis_testkit::{Fault, FaultyStore, StoreMethod};
-use portcullis_tests::{ADMIN, Ask, Door, InProcess, rig, user_key};
+use portcullis_tests::{ADMIN, Ask, Detail, Door, InProcess, rig, user_key};
 use portcullis_zitadel_api::{Limits, ZitadelApi};
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ async fn row_14_the_policy_cannot_be_read() {
         let answer = Ask::new("42", ADMIN)
             .through(door, world.server.address)
             .await;
-        assert_eq!(answer.code, 14, "{door:?}: {answer:?}");
+        assert!(answer.is_refused(door, 14), "{door:?}: {answer:?}");
         assert!(
             !format!("{answer:?}").contains("secret-dsn"),
             "internals stay inside"
@@ -84,10 +84,14 @@ async fn row_17_the_store_fails() {
             let answer = Ask::new("42", ADMIN)
                 .through(door, world.server.address)
                 .await;
-            assert_eq!(
-                answer.code, code,
+            assert!(
+                answer.is_refused(door, code),
                 "{method:?} {kind:?} through {door:?}: {answer:?}"
             );
+            if code == 14 {
+                assert!(matches!(answer.details[..], [Detail::Retry(wait)] if !wait.is_zero()));
+                assert_eq!(answer.retry_after.is_some(), door == Door::Rest, "{door:?}");
+            }
             assert_eq!(events(&world.store).await, 1, "nothing is half-written");
         }
     }
@@ -121,7 +125,7 @@ async fn a_lost_answer_is_looked_up_and_told_truly() {
             .through(door, world.server.address)
             .await;
         expected += 1;
-        assert_eq!(unknown.code, 2, "{door:?}: {unknown:?}");
+        assert!(unknown.is_refused(door, 2), "{door:?}: {unknown:?}");
         assert!(
             unknown.message.contains("may have been applied"),
             "{unknown:?}"
@@ -142,7 +146,7 @@ async fn a_lost_answer_is_looked_up_and_told_truly() {
         let unknown = Ask::new("42", ADMIN)
             .through(door, world.server.address)
             .await;
-        assert_eq!(unknown.code, 2, "{door:?}: {unknown:?}");
+        assert!(unknown.is_refused(door, 2), "{door:?}: {unknown:?}");
         assert_eq!(events(&world.store).await as u64, expected);
     }
 }
@@ -156,7 +160,7 @@ async fn row_18_a_panic_is_an_answer() {
             let answer = Ask::new("42", ADMIN)
                 .through(door, world.server.address)
                 .await;
-            assert_eq!(answer.code, 13, "{door:?}: {answer:?}");
+            assert!(answer.is_refused(door, 13), "{door:?}: {answer:?}");
             assert!(
                 answer.message.starts_with("An internal error occurred"),
                 "{answer:?}"
@@ -186,10 +190,37 @@ async fn a_race_that_is_lost_for_ever_is_aborted_before_the_deadline() {
     let server = InProcess::serve(api.router()).await;
     for door in Door::ALL {
         let answer = Ask::new("42", ADMIN).through(door, server.address).await;
-        assert_eq!(answer.code, 10, "{door:?}: {answer:?}");
+        assert!(answer.is_refused(door, 10), "{door:?}: {answer:?}");
         let operation = answer.operation.unwrap().parse().unwrap();
         let applied = store.operation(&user_key("42"), operation).await.unwrap();
         assert!(applied.is_none(), "{door:?}: aborted means not applied");
     }
     assert!(events(&store).await > 1 + Door::ALL.len(), "it did race");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_11b_a_removed_user_is_as_absent_as_one_that_never_was() {
+    use portcullis_core::{
+        OperationId, OsRandom,
+        store::{Change, CommitOutcome, EventKind, Method, UserState},
+    };
+    let world = world(Arc::new(StaticPolicies::default())).await;
+    let version = world.store.load(&user_key("42")).await.unwrap().unwrap();
+    let operation = OperationId::random(&OsRandom).unwrap();
+    let (method, event) = (Method::ChangeState, EventKind::Removed);
+    let removal = Change::new(user_key("42"), method, operation, version.version, event);
+    let removed = world.store.commit(&removal.with_state(UserState::Removed));
+    assert!(matches!(
+        removed.await.unwrap(),
+        CommitOutcome::Committed(_)
+    ));
+    for door in Door::ALL {
+        let removed = Ask::new("42", ADMIN).through(door, world.server.address);
+        let removed = removed.await;
+        let absent = Ask::new("absent", ADMIN).through(door, world.server.address);
+        assert!(removed.is_refused(door, 9), "{door:?}: {removed:?}");
+        assert_eq!(removed.id(), Some("COMMAND-G8dh3"), "{door:?}");
+        assert_eq!(removed.outcome(), absent.await.outcome(), "{door:?}");
+    }
+    assert_eq!(events(&world.store).await, 2, "created, removed");
 }

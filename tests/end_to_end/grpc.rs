@@ -3,7 +3,12 @@
 
 use std::net::SocketAddr;
 
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use portcullis_tests::{ADMIN, Server};
 use tonic::{Code, Request, codec::CompressionEncoding, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -102,13 +107,14 @@ async fn a_failed_call_is_one_block_of_headers_and_a_good_one_ends_in_trailers()
     }
 }
 
-type Raw = (http::response::Parts, Option<http::HeaderMap>, bytes::Bytes);
+type Raw = (http::response::Parts, Option<http::HeaderMap>, Bytes);
+
+fn h2c() -> Client<HttpConnector, Full<Bytes>> {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.http2_only(true).build_http()
+}
 
 async fn raw_call(address: SocketAddr, password: &str) -> Raw {
-    use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-    let client = Client::builder(TokioExecutor::new())
-        .http2_only(true)
-        .build_http();
     let user_and_password = [
         b"\x0a\x0242\x12",
         &[u8::try_from(password.len()).unwrap()][..],
@@ -120,9 +126,9 @@ async fn raw_call(address: SocketAddr, password: &str) -> Raw {
         .header("content-type", "application/grpc+proto")
         .header("te", "trailers")
         .header("authorization", format!("Bearer {ADMIN}"))
-        .body(http_body_util::Full::new(bytes::Bytes::from(frame)))
+        .body(Full::new(Bytes::from(frame)))
         .unwrap();
-    let (head, body) = client.request(request).await.unwrap().into_parts();
+    let (head, body) = h2c().request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap();
     let trailers = body.trailers().cloned();
     (head, trailers, body.to_bytes())
@@ -218,6 +224,82 @@ async fn json_messages_are_served_too() {
         text.contains(r#""sequence":"2""#) && text.contains("grpc-status: 0"),
         "{text}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_messages_are_served_over_http_2() {
+    let server = Server::start().await;
+    let body = br#"{"userId":"42","password":"Secret-1234"}"#;
+    let mut frame = vec![0, 0, 0, 0, u8::try_from(body.len()).unwrap()];
+    frame.extend_from_slice(body);
+    let request = http::Request::post(format!(
+        "http://{}/{SERVICE}/SetHumanPassword",
+        server.address
+    ))
+    .header("content-type", "application/grpc+json")
+    .header("te", "trailers")
+    .header("authorization", "Bearer token-admin")
+    .body(Full::new(Bytes::from(frame)))
+    .unwrap();
+    let response = h2c().request(request).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/grpc+json");
+    let body = response.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+    let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    assert!(text.contains(r#""sequence":"2""#), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rest_and_grpc_web_are_served_over_http_2() {
+    let server = Server::start().await;
+    let message = b"\x0a\x0242\x12\x0bSecret-1234";
+    let mut frame = vec![0, 0, 0, 0, u8::try_from(message.len()).unwrap()];
+    frame.extend_from_slice(message);
+    for (path, kind, body, expected) in [
+        (
+            "/management/v1/users/42/password".to_owned(),
+            "application/json",
+            br#"{"password":"Secret-1234"}"#.to_vec(),
+            r#""sequence":"2""#,
+        ),
+        (
+            format!("/{SERVICE}/SetHumanPassword"),
+            "application/grpc-web",
+            frame,
+            "grpc-status: 0",
+        ),
+    ] {
+        let request = http::Request::post(format!("http://{}{path}", server.address))
+            .header("content-type", kind)
+            .header("authorization", "Bearer token-admin")
+            .body(Full::new(Bytes::from(body)))
+            .unwrap();
+        let response = h2c().request(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        assert!(text.contains(expected), "{path}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoding_that_is_not_known_is_refused_without_repeating_it() {
+    let server = Server::start().await;
+    let path = format!("/{SERVICE}/SetHumanPassword");
+    for (kind, header) in [
+        ("application/grpc-web", "grpc-encoding"),
+        ("application/json", "content-encoding"),
+    ] {
+        let headers = [
+            ("authorization", "Bearer token-admin"),
+            ("content-type", kind),
+            (header, "hunter2"),
+        ];
+        let reply = portcullis_tests::post(server.address, &path, &headers, "{}").await;
+        let said = format!("{reply:?} {}", reply.text());
+        assert!(said.contains("unsupported compression"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

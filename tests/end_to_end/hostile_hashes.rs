@@ -1,6 +1,9 @@
 //! Stored strings that ask for too much or mean two things.
 
-use portcullis_tests::{ADMIN, Ask, BOOTSTRAP, Door, ORG, Options, Server, run};
+use std::{io::Read, path::Path, process::Stdio, time::Duration};
+
+use portcullis_tests::{ADMIN, Ask, BOOTSTRAP, Door, ORG, Options, Server, binary};
+use wait4::Wait4;
 
 const SALT: &str = "c29tZXNhbHQ";
 const TAG: &str = "QjcIk5wH3vJiKZL5CKZ5+WsYnYTgmYHW";
@@ -29,7 +32,7 @@ fn hostile() -> Vec<String> {
         format!("$argon2id$m=64,t=1,p=1${SALT}${TAG}"),
         format!("$argon2id$v=19$m=64,t=1,p=1${SALT}=${TAG}"),
         format!("$argon2id$v=19$m=64,t=1,p=1$c29t${TAG}"),
-        format!("$argon2id$v=19$m=64,t=1,p=1${SALT}${}", "A".repeat(200)),
+        format!("$argon2id$v=19$m=64,t=1,p=1${SALT}${}", "A".repeat(300)),
         format!(
             "$argon2id$v=19$m=64,t=1,p=1${SALT}${}",
             TAG.replace('+', "-")
@@ -38,10 +41,37 @@ fn hostile() -> Vec<String> {
     ]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn are_refused_at_import_by_line() {
+/// Starts the server on the file in this directory, to its end.
+fn start(directory: &Path) -> (wait4::ResUse, String) {
+    let mut child = std::process::Command::new(binary())
+        .args(["--listen", "127.0.0.1:0", "--bootstrap", "bootstrap.toml"])
+        .current_dir(directory)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut error = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut error)
+        .unwrap();
+    (child.wait4().unwrap(), error)
+}
+
+#[test]
+fn are_refused_at_import_by_line() {
     assert_eq!(hostile().len(), 24);
     let directory = tempfile::TempDir::new().unwrap();
+    // What a start costs that ends at another mistake in the same place.
+    std::fs::write(
+        directory.path().join("bootstrap.toml"),
+        BOOTSTRAP.replacen("kind = \"human\"", "kind = \"robot\"", 1),
+    )
+    .unwrap();
+    let (plain, error) = start(directory.path());
+    assert!(error.contains("human or machine"), "{error}");
     for hash in hostile() {
         let entry = format!("username = \"alice\"\npassword_hash = {hash:?}");
         let text = BOOTSTRAP.replacen("username = \"alice\"", &entry, 1);
@@ -51,10 +81,13 @@ async fn are_refused_at_import_by_line() {
             .unwrap()
             + 1;
         std::fs::write(directory.path().join("bootstrap.toml"), text).unwrap();
-        let arguments = ["--listen", "127.0.0.1:0", "--bootstrap", "bootstrap.toml"];
-        let output = run(directory.path(), &arguments).await;
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{hash}: {error}");
+        let (refused, error) = start(directory.path());
+        assert_eq!(refused.status.code(), Some(1), "{hash}: {error}");
+        let cpu = refused.rusage.utime + refused.rusage.stime;
+        let beyond = cpu.saturating_sub(plain.rusage.utime + plain.rusage.stime);
+        assert!(beyond <= Duration::from_millis(50), "{hash}: {beyond:?}");
+        let memory = refused.rusage.maxrss.saturating_sub(plain.rusage.maxrss);
+        assert!(memory <= 16 << 20, "{hash}: {memory} bytes");
         assert!(
             error.contains(&format!("bootstrap.toml:{line}: password_hash")),
             "{error}"

@@ -17,6 +17,7 @@ mod openapi;
 mod operations;
 mod operator;
 mod outside_client;
+mod overload;
 mod parity;
 mod passwords;
 mod rest;

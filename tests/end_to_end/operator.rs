@@ -1,6 +1,6 @@
 //! What operators look at.
 
-use portcullis_tests::{ADMIN, Ask, Door, Server, get};
+use portcullis_tests::{ADMIN, Ask, Door, Server, get, post};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_readiness() {
@@ -46,6 +46,54 @@ async fn metrics_count_requests_and_hashes() {
             assert!(text.contains(&line), "{line} in {text}");
         }
     }
+}
+
+/// What never became a call is counted all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_what_is_refused_at_the_door() {
+    let server = Server::start().await;
+    let rpc = "/zitadel.management.v1.ManagementService/SetHumanPassword";
+    let large = "x".repeat(200_000);
+    for (path, kind, body) in [
+        ("/management/v1/users/42/password", "application/json", "{"),
+        (
+            "/management/v1/users/42/password",
+            "application/json",
+            &*large,
+        ),
+        (rpc, "application/json", &large),
+        (rpc, "application/grpc-web", &large),
+        (rpc, "application/grpc-web", "\u{1}\0\0\0\u{2}no"),
+        (rpc, "application/grpc-web-text", "!"),
+        (rpc, "text/plain", "x"),
+    ] {
+        let headers = [
+            ("content-type", kind),
+            ("authorization", "Bearer token-admin"),
+        ];
+        post(server.address, path, &headers, body).await;
+    }
+    get(server.address, "/portcullis/v1/operations/a/b/%FF", &[]).await;
+    let text = get(server.address, "/metrics", &[]).await.text();
+    for (endpoint, transport, code, number) in [
+        ("SetHumanPassword", "rest", "INVALID_ARGUMENT", 1),
+        ("SetHumanPassword", "rest", "RESOURCE_EXHAUSTED", 1),
+        ("SetHumanPassword", "connect", "RESOURCE_EXHAUSTED", 1),
+        ("SetHumanPassword", "connect", "UNIMPLEMENTED", 1),
+        ("SetHumanPassword", "grpc-web", "RESOURCE_EXHAUSTED", 1),
+        ("GetOperation", "rest", "INVALID_ARGUMENT", 1),
+    ] {
+        let labels = format!("endpoint=\"{endpoint}\",transport=\"{transport}\",code=\"{code}\"");
+        let line = format!("portcullis_requests_total{{{labels}}} {number}");
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+    let refused = text.lines().filter(|line| {
+        line.starts_with("portcullis_requests_total") && line.contains("\"grpc-web\"")
+    });
+    let refused: u32 = refused
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap())
+        .sum();
+    assert_eq!(refused, 3, "too large, bad gzip, bad base64: {text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -207,6 +207,24 @@ async fn nothing_is_cached() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_repeats_the_metadata_behind_it() {
+    let server = Server::start().await;
+    for body in [r#"{"password":"Secret-1234"}"#, r#"{"password":"x"}"#] {
+        let reply = set(server.address, body).await;
+        for (name, value) in [
+            ("grpcgateway-content-type", "application/grpc"),
+            ("grpcgateway-cache-control", "no-store"),
+            ("grpcgateway-pragma", "no-cache"),
+        ] {
+            assert_eq!(reply.header(name), Some(value), "{body}");
+        }
+    }
+    let reply = set(server.address, "{").await;
+    let repeated = reply.header("grpcgateway-content-type");
+    assert_eq!(repeated, None, "what is no request never got behind it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_caller_is_told_how_to_authenticate() {
     let server = Server::start().await;
     for (headers, expected) in [
@@ -247,6 +265,12 @@ async fn metadata_comes_under_the_gateways_names_too() {
         3,
         "an empty header is no header: home's policy holds"
     );
+    let id = "000102030405060708090a0b0c0d0e0f";
+    let operation = ("grpc-metadata-x-portcullis-operation-id", id);
+    let first = post(server.address, PATH, &[token, org, operation], good).await;
+    assert_eq!(first.header("x-portcullis-operation-id"), Some(id));
+    let again = post(server.address, PATH, &[token, org, operation], good).await;
+    assert_eq!(again.json(), first.json(), "one id, one effect");
 }
 
 #[tokio::test(flavor = "multi_thread")]

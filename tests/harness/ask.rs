@@ -1,6 +1,6 @@
 //! One question, put through any transport, and one form of answer.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use prost::Message;
@@ -307,6 +307,8 @@ pub struct Answer {
     pub operation: Option<String>,
     /// The HTTP status, where the transport uses it.
     pub http: Option<u16>,
+    /// The `retry-after` header, where there is one.
+    pub retry_after: Option<String>,
 }
 
 /// A detail of a refusal.
@@ -317,6 +319,8 @@ pub enum Detail {
     BadRequest(Vec<(String, String, String)>),
     /// `zitadel.v1.ErrorDetail`: id and message.
     Error(String, String),
+    /// `google.rpc.RetryInfo`: how long to wait.
+    Retry(Duration),
     /// Anything else, by its type.
     Other(String),
 }
@@ -330,6 +334,30 @@ impl Answer {
             &self.details,
             self.owner.as_deref(),
         )
+    }
+
+    /// Whether it is this refusal, with the HTTP status that goes with it through this door.
+    ///
+    /// REST's are grpc-gateway's; those of Connect are the same for these codes. gRPC-Web is
+    /// always 200 and gRPC shows none.
+    pub fn is_refused(&self, door: Door, code: i64) -> bool {
+        let status = match code {
+            3 | 9 => 400,
+            4 => 504,
+            5 => 404,
+            7 => 403,
+            8 => 429,
+            10 => 409,
+            14 => 503,
+            16 => 401,
+            _ => 500,
+        };
+        let http = match door {
+            Door::Grpc => None,
+            Door::GrpcWeb | Door::GrpcWebText => Some(200),
+            Door::ConnectJson | Door::ConnectProto | Door::Rest => Some(status),
+        };
+        (self.code, self.http) == (code, http)
     }
 
     /// The id of the first detail.
@@ -349,6 +377,7 @@ impl Answer {
             owner: Some(details.resource_owner),
             operation: reply.header("x-portcullis-operation-id").map(str::to_owned),
             http: Some(reply.status),
+            retry_after: reply.header("retry-after").map(str::to_owned),
         }
     }
 
@@ -361,6 +390,7 @@ impl Answer {
             owner: None,
             operation: reply.header("x-portcullis-operation-id").map(str::to_owned),
             http: Some(reply.status),
+            retry_after: reply.header("retry-after").map(str::to_owned),
         }
     }
 
@@ -487,6 +517,7 @@ impl Answer {
             owner: success.map(|details| details.resource_owner),
             operation,
             http: None,
+            retry_after: None,
         }
     }
 }
@@ -549,6 +580,11 @@ fn json_detail(detail: &serde_json::Value) -> Detail {
                     .collect(),
             )
         }
+        "type.googleapis.com/google.rpc.RetryInfo" => {
+            let delay = text(&detail["retryDelay"]);
+            let seconds = delay.strip_suffix('s').expect("seconds").parse();
+            Detail::Retry(Duration::from_secs_f64(seconds.expect("a number")))
+        }
         other => Detail::Other(other.rsplit('/').next().unwrap_or(other).to_owned()),
     }
 }
@@ -579,6 +615,20 @@ struct ErrorDetail {
 struct BadRequest {
     #[prost(message, repeated, tag = "1")]
     field_violations: Vec<FieldViolation>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<Delay>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Delay {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -614,6 +664,15 @@ fn proto_detail(type_url: &str, value: &[u8]) -> Detail {
                     .map(|v| (v.field, v.reason, v.description))
                     .collect(),
             )
+        }
+        "google.rpc.RetryInfo" => {
+            let detail = RetryInfo::decode(value).expect("a RetryInfo");
+            let delay = detail.retry_delay.expect("a delay");
+            let (seconds, nanos) = (u64::try_from(delay.seconds), u32::try_from(delay.nanos));
+            Detail::Retry(Duration::new(
+                seconds.expect("forward"),
+                nanos.expect("forward"),
+            ))
         }
         other => Detail::Other(other.to_owned()),
     }

@@ -269,3 +269,10 @@ pub(crate) async fn fill_disk(pool: &SqlitePool) {
     let query = sqlx::query("PRAGMA max_page_count = 1");
     query.execute(pool).await.unwrap();
 }
+
+/// What the connections of this pool wait for at a commit: 2 is FULL.
+#[cfg(test)]
+pub(crate) async fn synchronous(pool: &SqlitePool) -> i64 {
+    let query = sqlx::query_scalar("PRAGMA synchronous");
+    query.fetch_one(pool).await.unwrap()
+}

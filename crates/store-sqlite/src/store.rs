@@ -212,6 +212,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_commit_waits_for_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = SqliteConfig::new(directory.path().join("users.db"));
+        let store = SqliteStore::open(&config, Arc::new(SystemClock::new()));
+        let store = store.await.unwrap();
+        assert_eq!(queries::synchronous(&store.writer).await, 2);
+    }
+
+    #[tokio::test]
     async fn a_full_disk_does_not_disable_the_writer() {
         let directory = tempfile::tempdir().unwrap();
         let config = SqliteConfig::new(directory.path().join("users.db"));

@@ -13,11 +13,13 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::{
     api::Shared,
-    status,
+    call::TimeBudget,
+    rest, status,
     validate::{Named, OPERATION},
 };
 
-/// Names the call before anything else looks at it, so that every answer carries the name.
+/// Names the call and starts its time before anything else looks at it: every answer carries the
+/// name, and one budget covers the body and the work.
 pub(crate) async fn around(
     State(shared): State<Arc<Shared>>,
     mut request: HttpRequest,
@@ -29,8 +31,13 @@ pub(crate) async fn around(
             "An internal error occurred",
         ));
     };
+    let time = TimeBudget::from_now(shared.limits.time_for(request.headers()));
+    if request.uri().path().starts_with("/management/") {
+        rest::gateway_metadata(request.headers_mut());
+    }
     let named = Named::from_headers(request.headers(), fresh);
     request.extensions_mut().insert(named);
+    request.extensions_mut().insert(time);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&named.id().to_string()) {
@@ -64,7 +71,7 @@ fn no_store(headers: &mut HeaderMap) {
 
 /// Any origin (contract sections 1.4 and 11.11); preflights are answered here.
 pub(crate) fn cors() -> CorsLayer {
-    const ALLOWED: [&str; 13] = [
+    const ALLOWED: [&str; 14] = [
         "origin",
         "content-type",
         "accept",
@@ -77,6 +84,7 @@ pub(crate) fn cors() -> CorsLayer {
         "connect-protocol-version",
         "connect-timeout-ms",
         "grpc-metadata-x-zitadel-orgid",
+        "grpc-metadata-x-portcullis-operation-id",
         OPERATION,
     ];
     CorsLayer::new()

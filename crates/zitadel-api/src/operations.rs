@@ -33,11 +33,11 @@ enum OperationJson {
 pub(crate) async fn get(
     State(shared): State<Arc<Shared>>,
     Extension(operation): Extension<Named>,
+    Extension(time): Extension<TimeBudget>,
     path: Result<Path<(String, String, String)>, axum::extract::rejection::PathRejection>,
     request: HttpRequest,
 ) -> Response {
     let start = std::time::Instant::now();
-    let time = TimeBudget::from_now(shared.limits.deadline(None));
     let headers = request.headers();
     let call = Call {
         transport: Transport::Rest,
@@ -45,10 +45,10 @@ pub(crate) async fn get(
         operation,
         time,
     };
-    let Ok(Path(path)) = path else {
-        return status::rest(&status::malformed());
+    let result = match path {
+        Ok(Path(path)) => shared.gate.in_time(&call, find(&shared, &call, path)).await,
+        Err(_) => Err(status::malformed()),
     };
-    let result = shared.gate.in_time(&call, find(&shared, &call, path)).await;
     metrics::count_request(ENDPOINT, Transport::Rest, &result, start.elapsed());
     match result {
         Ok(None) => json_response(StatusCode::OK, &OperationJson::Absent),

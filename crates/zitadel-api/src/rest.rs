@@ -20,7 +20,7 @@ use crate::{
     limits::Limits,
     metrics::{self, Transport},
     status::{self, json_response, malformed},
-    validate::Named,
+    validate::{Named, OPERATION, ORGANISATION},
     wire::zitadel::v1,
 };
 
@@ -28,21 +28,31 @@ use crate::{
 pub(crate) async fn set_human_password(
     State(shared): State<Arc<Shared>>,
     Extension(operation): Extension<Named>,
+    Extension(time): Extension<TimeBudget>,
     request: HttpRequest,
 ) -> Response {
-    serve(Endpoint::SetHumanPassword, &shared, operation, request).await
+    serve(
+        Endpoint::SetHumanPassword,
+        &shared,
+        operation,
+        time,
+        request,
+    )
+    .await
 }
 
 /// `POST /management/v1/users/{user_id}/password/_initialize`
 pub(crate) async fn set_human_initial_password(
     State(shared): State<Arc<Shared>>,
     Extension(operation): Extension<Named>,
+    Extension(time): Extension<TimeBudget>,
     request: HttpRequest,
 ) -> Response {
     serve(
         Endpoint::SetHumanInitialPassword,
         &shared,
         operation,
+        time,
         request,
     )
     .await
@@ -68,11 +78,10 @@ async fn serve(
     endpoint: Endpoint,
     shared: &Shared,
     operation: Named,
+    time: TimeBudget,
     request: HttpRequest,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    gateway_metadata(&mut parts.headers);
-    let time = TimeBudget::from_now(shared.limits.deadline(timeout(&parts.headers)));
     let path = user_id(&mut parts).await;
     let request = match decode(endpoint, &parts.headers, path, body, time).await {
         Ok(request) => request,
@@ -145,10 +154,11 @@ async fn user_id(parts: &mut http::request::Parts) -> Option<String> {
 }
 
 /// grpc-gateway turns `Grpc-Metadata-Foo` into the metadata `foo`.
-fn gateway_metadata(headers: &mut HeaderMap) {
+pub(crate) fn gateway_metadata(headers: &mut HeaderMap) {
     for name in [
         header::AUTHORIZATION,
-        HeaderName::from_static("x-zitadel-orgid"),
+        HeaderName::from_static(ORGANISATION),
+        HeaderName::from_static(OPERATION),
     ] {
         let alias = format!("grpc-metadata-{name}");
         if !headers.contains_key(&name)
@@ -156,25 +166,6 @@ fn gateway_metadata(headers: &mut HeaderMap) {
         {
             headers.insert(name, value);
         }
-    }
-}
-
-/// grpc-gateway honours `Grpc-Timeout`: at most eight digits and a unit.
-fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let amount = digits.parse::<u64>().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(amount * 3_600)),
-        "M" => Some(Duration::from_secs(amount * 60)),
-        "S" => Some(Duration::from_secs(amount)),
-        "m" => Some(Duration::from_millis(amount)),
-        "u" => Some(Duration::from_micros(amount)),
-        "n" => Some(Duration::from_nanos(amount)),
-        _ => None,
     }
 }
 

@@ -1,6 +1,12 @@
 //! gRPC, gRPC-Web and Connect: one dispatcher behind connectrpc's framing.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use axum::{
     body::Body,
@@ -14,9 +20,9 @@ use connectrpc::{
     RequestContext,
     dispatcher::{RequestStream, StreamingResult, UnaryResult},
 };
-use http::{HeaderMap, Method, header::CONTENT_TYPE};
+use http::{HeaderMap, Method, header::CONTENT_TYPE, request::Parts};
 use http_body_util::BodyExt;
-use portcullis_core::{ErrorStatus, ObjectDetails};
+use portcullis_core::{Code, ErrorStatus, ObjectDetails};
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
@@ -24,9 +30,9 @@ use crate::{
     api::Shared,
     body::{self, MAX_FRAMED, wiped_bytes},
     call::{Call, Gate, TimeBudget},
-    command::{Endpoint, Malformed, Request, SERVICE},
+    command::{Endpoint, Malformed, Request},
     details, json,
-    metrics::Transport,
+    metrics::{self, Transport},
     rest, status,
     validate::Named,
     web_text,
@@ -46,10 +52,27 @@ pub(crate) async fn binary(shared: &Shared, request: HttpRequest) -> Response {
     if request.method() != Method::POST {
         return rest::method_not_allowed().await;
     }
-    let request = match with_wiped_body(shared, request).await {
-        Ok(request) => request,
-        Err(response) => return response,
+    let endpoint = Endpoint::from_path(request.uri().path().trim_start_matches('/'));
+    let Some(endpoint) = endpoint else {
+        return dispatch(shared, request).await;
     };
+    // What is refused before it is a call has nobody else to count it.
+    let (reached, transport) = (Reached::default(), transport_of(request.headers()));
+    let start = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(reached.clone());
+    let response = match with_wiped_body(&mut parts, body).await {
+        Ok(body) => dispatch(shared, HttpRequest::from_parts(parts, body)).await,
+        Err(status) => refuse(&parts, &status).await,
+    };
+    if !reached.get() {
+        let ended = Err::<(), _>(code_of(&response));
+        metrics::count_request(endpoint.name(), transport, &ended, start.elapsed());
+    }
+    response
+}
+
+async fn dispatch(shared: &Shared, request: HttpRequest) -> Response {
     let response = match shared.rpc.clone().oneshot(request).await {
         Ok(response) => response.map(Body::new),
         Err(never) => match never {},
@@ -57,29 +80,70 @@ pub(crate) async fn binary(shared: &Shared, request: HttpRequest) -> Response {
     trailers_only(response).await
 }
 
+/// Whether a request has become a call.
+#[derive(Debug, Clone, Default)]
+struct Reached(Arc<AtomicBool>);
+
+impl Reached {
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Reads the message of our own methods into memory that is wiped. Other services stream.
-async fn with_wiped_body(shared: &Shared, request: HttpRequest) -> Result<HttpRequest, Response> {
-    if !request
-        .uri()
-        .path()
-        .trim_start_matches('/')
-        .starts_with(SERVICE)
-    {
-        return Ok(request);
+async fn with_wiped_body(parts: &mut Parts, body: Body) -> Result<Body, ErrorStatus> {
+    if has_unknown_encoding(&parts.headers) {
+        // connectrpc's own words would repeat the header.
+        let status = ErrorStatus::plain(Code::Unimplemented, "unsupported compression");
+        return Err(status);
     }
-    let (parts, body) = request.into_parts();
-    let time = TimeBudget::from_now(shared.limits.deadline(None));
-    match body::read(&parts.headers, body, MAX_FRAMED, time).await {
-        Ok(body) => Ok(HttpRequest::from_parts(
-            parts,
-            Body::from(wiped_bytes(body)),
-        )),
-        Err(status) => {
-            let error = status::rpc(&status);
-            let response = error.into_http_response(&parts.headers).map(Body::new);
-            Err(trailers_only(response).await)
-        }
-    }
+    read(parts, body, MAX_FRAMED)
+        .await
+        .map(wiped_bytes)
+        .map(Body::from)
+}
+
+/// Reads a body within the time that the call has in all.
+pub(crate) async fn read(
+    parts: &mut Parts,
+    body: Body,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, ErrorStatus> {
+    let time = parts.extensions.get::<TimeBudget>().copied();
+    let time = time.ok_or_else(unnamed)?;
+    body::read(&parts.headers, body, limit, time).await
+}
+
+/// A refusal in the form that the client speaks.
+pub(crate) async fn refuse(parts: &Parts, status: &ErrorStatus) -> Response {
+    let response = status::rpc(status).into_http_response(&parts.headers);
+    trailers_only(response.map(Body::new)).await
+}
+
+fn has_unknown_encoding(headers: &HeaderMap) -> bool {
+    let names = ["grpc-encoding", "content-encoding"];
+    let mut named = names.iter().filter_map(|name| headers.get(*name));
+    named.any(|value| value != "identity" && value != "gzip")
+}
+
+/// The code of a refusal that connectrpc made: gRPC's two forms say it in a header, and
+/// Connect in the HTTP status.
+fn code_of(response: &Response) -> ErrorStatus {
+    let status = response.headers().get("grpc-status");
+    let grpc = status.and_then(|status| status.to_str().ok()?.parse::<u8>().ok());
+    let code = match (grpc, response.status().as_u16()) {
+        (Some(3), _) | (None, 400) => Code::InvalidArgument,
+        (Some(4), _) | (None, 504) => Code::DeadlineExceeded,
+        (Some(8), _) | (None, 429) => Code::ResourceExhausted,
+        (Some(12), _) | (None, 404 | 415 | 501) => Code::Unimplemented,
+        (Some(13), _) | (None, 500) => Code::Internal,
+        _ => Code::Unknown,
+    };
+    ErrorStatus::plain(code, "")
 }
 
 /// Moves a failed gRPC call's trailers into its headers.
@@ -88,7 +152,7 @@ async fn with_wiped_body(shared: &Shared, request: HttpRequest) -> Result<HttpRe
 /// that finds a status in the headers reads on nowhere else, so the details would be lost.
 async fn trailers_only(response: Response) -> Response {
     let failed = response.headers().contains_key("grpc-status");
-    if !failed || transport(response.headers()) != Some(Transport::Grpc) {
+    if !failed || grpc_form(response.headers()) != Some(Transport::Grpc) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -102,7 +166,7 @@ async fn trailers_only(response: Response) -> Response {
 }
 
 /// Which of gRPC's two forms a content type names, if it names one.
-fn transport(headers: &HeaderMap) -> Option<Transport> {
+fn grpc_form(headers: &HeaderMap) -> Option<Transport> {
     let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let rest = content_type.strip_prefix("application/grpc")?;
     Some(if rest.starts_with("-web") {
@@ -112,9 +176,13 @@ fn transport(headers: &HeaderMap) -> Option<Transport> {
     })
 }
 
+fn transport_of(headers: &HeaderMap) -> Transport {
+    grpc_form(headers).unwrap_or(Transport::Connect)
+}
+
 /// The fallback: a gRPC client that asks for an unknown service wants a gRPC answer.
 pub(crate) async fn unknown(state: State<Arc<Shared>>, request: HttpRequest) -> Response {
-    if transport(request.headers()).is_some() && request.method() == Method::POST {
+    if grpc_form(request.headers()).is_some() && request.method() == Method::POST {
         serve(state, request).await
     } else {
         rest::not_found()
@@ -188,32 +256,29 @@ async fn run(
     context: &RequestContext,
     request: Result<Request, Malformed>,
 ) -> Result<ObjectDetails, ErrorStatus> {
-    let operation = context
-        .extensions()
-        .get::<Named>()
-        .copied()
-        .ok_or_else(|| {
-            ErrorStatus::plain(
-                portcullis_core::Code::Internal,
-                "An internal error occurred",
-            )
-        })?;
+    let extensions = context.extensions();
+    if let Some(reached) = extensions.get::<Reached>() {
+        reached.set();
+    }
+    let operation = extensions.get::<Named>().copied().ok_or_else(unnamed)?;
+    let time = extensions.get::<TimeBudget>().copied();
     let transport = match context.protocol() {
         Some(Protocol::Grpc) => Transport::Grpc,
         Some(Protocol::GrpcWeb) => Transport::GrpcWeb,
         Some(_) | None => Transport::Connect,
     };
-    let time = context.deadline().map_or_else(
-        || TimeBudget::from_now(crate::Limits::default().default_deadline),
-        TimeBudget::until,
-    );
     let call = Call {
         transport,
         headers: context.headers(),
         operation,
-        time,
+        time: time.ok_or_else(unnamed)?,
     };
     gate.run(endpoint, &call, request).await
+}
+
+/// Every request passes the middleware that names it, so this is a mistake of this crate.
+fn unnamed() -> ErrorStatus {
+    ErrorStatus::plain(Code::Internal, "An internal error occurred")
 }
 
 /// Decodes without keeping a copy: the view borrows, the password moves once, the buffer is wiped.

@@ -1,5 +1,7 @@
 //! An [`ErrorStatus`] in the forms of the transports.
 
+use std::time::Duration;
+
 use axum::{body::Body, response::Response};
 use buffa::MessageField;
 use connectrpc::{ConnectError, ErrorCode, ErrorDetail};
@@ -81,10 +83,21 @@ fn detail_json(detail: &Detail) -> serde_json::Value {
         }),
         Detail::RetryAfter(wait) => json!({
             "@type": "type.googleapis.com/google.rpc.RetryInfo",
-            "retryDelay": format!("{}.{:09}s", wait.as_secs(), wait.subsec_nanos()),
+            "retryDelay": seconds(*wait),
         }),
         // A detail that this release does not know is one that old clients would ignore.
         _ => serde_json::Value::Null,
+    }
+}
+
+/// A `google.protobuf.Duration` as protojson writes it: 0, 3, 6 or 9 digits after the point.
+fn seconds(time: Duration) -> String {
+    let (whole, nanos) = (time.as_secs(), time.subsec_nanos());
+    match nanos {
+        0 => format!("{whole}s"),
+        _ if nanos % 1_000_000 == 0 => format!("{whole}.{:03}s", nanos / 1_000_000),
+        _ if nanos % 1_000 == 0 => format!("{whole}.{:06}s", nanos / 1_000),
+        _ => format!("{whole}.{nanos:09}s"),
     }
 }
 
@@ -158,5 +171,23 @@ const fn rpc_code(code: Code) -> ErrorCode {
         Code::Unavailable => ErrorCode::Unavailable,
         Code::Unimplemented => ErrorCode::Unimplemented,
         _ => ErrorCode::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_protojson_does() {
+        for (nanos, text) in [
+            (1_000_000_000, "1s"),
+            (1_500_000_000, "1.500s"),
+            (2_000_000, "0.002s"),
+            (2_000, "0.000002s"),
+            (1, "0.000000001s"),
+        ] {
+            assert_eq!(seconds(Duration::from_nanos(nanos)), text);
+        }
     }
 }

@@ -66,7 +66,8 @@ impl Validator {
     }
 }
 
-const ORGANISATION: &str = "x-zitadel-orgid";
+/// Names the organisation (contract section 5).
+pub(crate) const ORGANISATION: &str = "x-zitadel-orgid";
 
 /// The organisation that a request names, if it names one (contract section 5).
 pub(crate) fn organisation(headers: &HeaderMap) -> Result<Option<OrgId>, ErrorStatus> {

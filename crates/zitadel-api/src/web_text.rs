@@ -14,8 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     api::Shared,
-    body::{self, MAX_FRAMED, wiped_bytes},
-    call::TimeBudget,
+    body::{MAX_FRAMED, wiped_bytes},
     rpc, status,
 };
 
@@ -33,17 +32,14 @@ pub(crate) fn is_text(headers: &HeaderMap) -> bool {
 pub(crate) async fn serve(shared: &Shared, request: HttpRequest) -> Response {
     let (mut parts, body) = request.into_parts();
     rename(&mut parts.headers, TEXT, BINARY);
-    let time = TimeBudget::from_now(shared.limits.deadline(None));
-    let text = body::read(&parts.headers, body, MAX_TEXT, time).await;
+    let text = rpc::read(&mut parts, body, MAX_TEXT).await;
     parts.headers.remove(CONTENT_LENGTH);
     let response = match text.and_then(|text| decode(&text).ok_or_else(status::malformed)) {
         Ok(frame) => {
             let body = Body::from(wiped_bytes(frame));
             rpc::binary(shared, HttpRequest::from_parts(parts, body)).await
         }
-        Err(status) => status::rpc(&status)
-            .into_http_response(&parts.headers)
-            .map(Body::new),
+        Err(status) => rpc::refuse(&parts, &status).await,
     };
     encode(response).await
 }

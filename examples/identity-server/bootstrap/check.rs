@@ -11,7 +11,7 @@ use super::{
     UserKind, UserState, Users,
     file::{File, FileUser, Problem},
 };
-use crate::directory::{Directory, Scope};
+use crate::directory::{Directory, Scope, permissions};
 
 pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
     let mut organisations = Vec::new();
@@ -35,6 +35,15 @@ pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
         } else {
             Scope::Organisation(listed(&member.org, directory.organisations())?)
         };
+        if let Some(role) = member
+            .roles
+            .get_ref()
+            .iter()
+            .find(|role| permissions(role).is_none())
+        {
+            let text = format!("ZITADEL has no role {role:?}; ORG_OWNER is one that may write");
+            return Err(at(&member.roles, &text));
+        }
         directory.add_member(user, scope, member.roles.into_inner());
     }
     for token in file.token {
