@@ -38,6 +38,7 @@ const HEADERS: Duration = Duration::from_secs(10);
 pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
     // Before anything is written or tried.
     let place = stores::place(&options.store)?;
+    let pool = options.hashing.config(options.argon2)?;
     logging::install(options.log_format, options.log_level);
     let metrics = operator::install_metrics()?;
     if !options.argon2.meets_owasp() {
@@ -62,9 +63,10 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
     let engine = Engine::builder(users)
         .with_policies(Arc::new(bootstrap.policies))
         .with_hasher(Arc::new(Argon2id::new(options.argon2)))
+        .with_pool(pool)
         .build()?;
-    let directory = Arc::new(bootstrap.directory);
-    let api = ZitadelApi::new(Arc::new(engine), directory.clone(), directory)
+    let (engine, directory) = (Arc::new(engine), Arc::new(bootstrap.directory));
+    let api = ZitadelApi::new(engine.clone(), directory.clone(), directory)
         .with_health(readiness.clone())
         .router();
     let app = operator::routes(readiness.clone(), metrics).merge(api);
@@ -77,11 +79,16 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), BoxError> {
     let mut out = io::stdout();
     writeln!(out, "listening on http://{address}")?;
     out.flush()?;
-    accept(listener, app, &readiness).await
+    accept(listener, app, &readiness, &engine).await
 }
 
 /// Serves HTTP/1.1 and h2c on one port until a signal comes, then drains.
-async fn accept(listener: TcpListener, app: Router, readiness: &Readiness) -> Result<(), BoxError> {
+async fn accept(
+    listener: TcpListener,
+    app: Router,
+    readiness: &Readiness,
+    engine: &Engine,
+) -> Result<(), BoxError> {
     let graceful = GracefulShutdown::new();
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
@@ -105,7 +112,11 @@ async fn accept(listener: TcpListener, app: Router, readiness: &Readiness) -> Re
     readiness.drain();
     drop(listener);
     tracing::info!("draining");
-    let mut drained = pin!(graceful.shutdown());
+    // What connections began comes first: closed too early, admission would refuse it.
+    let mut drained = pin!(async {
+        graceful.shutdown().await;
+        engine.drain().await;
+    });
     tokio::select! {
         () = &mut drained => tracing::info!("drained"),
         () = tokio::time::sleep(DRAIN) => tracing::warn!("requests in flight were cut off"),
