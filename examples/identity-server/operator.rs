@@ -76,14 +76,16 @@ pub(crate) fn install_metrics() -> Result<PrometheusHandle, BoxError> {
     const BUCKETS: [f64; 12] = [
         0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 10.0,
     ];
-    let duration = Matcher::Full(portcullis_zitadel_api::metrics::REQUEST_DURATION.to_owned());
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(duration, &BUCKETS)?
-        .install_recorder()?;
-    metrics::describe_counter!(
-        portcullis_core::metrics::HASH_OPERATIONS,
-        "Argon2 runs by kind, counted before the work"
-    );
+    let mut builder = PrometheusBuilder::new();
+    for name in [
+        portcullis_core::metrics::HASH_RUN,
+        portcullis_core::metrics::HASH_WAITED,
+        portcullis_zitadel_api::metrics::REQUEST_DURATION,
+    ] {
+        builder = builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), &BUCKETS)?;
+    }
+    let handle = builder.install_recorder()?;
+    describe_hashing();
     metrics::describe_counter!(
         portcullis_zitadel_api::metrics::REQUESTS,
         "Requests by endpoint, transport and code"
@@ -94,6 +96,48 @@ pub(crate) fn install_metrics() -> Result<PrometheusHandle, BoxError> {
         "Time from the decoded request to the answer"
     );
     Ok(handle)
+}
+
+fn describe_hashing() {
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    use portcullis_core::metrics as hashing;
+    describe_counter!(
+        hashing::HASH_OPERATIONS,
+        "Argon2 runs by kind, counted before the work"
+    );
+    describe_counter!(hashing::HASH_SHED, "Hashes turned away by reason");
+    describe_gauge!(
+        hashing::HASH_COMMITTING,
+        "Requests between the start of a hash and their end"
+    );
+    describe_gauge!(
+        hashing::HASH_IN_FLIGHT,
+        Unit::Bytes,
+        "Memory of running hashes"
+    );
+    describe_gauge!(
+        hashing::HASH_MEMORY,
+        Unit::Bytes,
+        "Memory that hashes may take: --hash-memory"
+    );
+    describe_gauge!(hashing::HASH_QUEUE, "Requests that may wait: --hash-queue");
+    describe_gauge!(hashing::HASH_RUNNING, "Hashes that run");
+    describe_gauge!(
+        hashing::HASH_WAIT,
+        "Milliseconds that a hash may wait: --hash-wait"
+    );
+    describe_gauge!(hashing::HASH_WAITING, "Hashes that wait");
+    describe_gauge!(hashing::HASH_WORKERS, "Threads that hash: --hash-workers");
+    describe_histogram!(
+        hashing::HASH_RUN,
+        Unit::Seconds,
+        "Time that a hash ran, by suite"
+    );
+    describe_histogram!(
+        hashing::HASH_WAITED,
+        Unit::Seconds,
+        "Time that a hash waited, by suite"
+    );
 }
 
 /// `/healthz`, `/readyz`, `/metrics` and `/openapi.json`.

@@ -1,9 +1,9 @@
 //! The command line. Every option can be a `PORTCULLIS_…` variable as well.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use portcullis_core::Argon2Params;
+use portcullis_core::{Argon2Params, HashPoolConfig};
 
 use crate::BoxError;
 
@@ -60,6 +60,9 @@ pub(crate) struct ServeOptions {
     )]
     pub(crate) argon2: Argon2Params,
 
+    #[command(flatten)]
+    pub(crate) hashing: Hashing,
+
     /// How logs are written, to stderr
     #[arg(
         long,
@@ -77,6 +80,72 @@ pub(crate) struct ServeOptions {
         default_value = "info"
     )]
     pub(crate) log_level: LogLevel,
+}
+
+/// How much hashing is done at once. What is absent is the library's default.
+#[derive(Debug, Args)]
+pub(crate) struct Hashing {
+    /// Threads that hash [default: one for each core]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PORTCULLIS_HASH_WORKERS",
+        value_parser = clap::value_parser!(u16).range(1..=1024)
+    )]
+    hash_workers: Option<u16>,
+
+    /// Memory that all hashes together may take, in MiB [default: half of the control group's
+    /// limit or of the machine's memory]
+    #[arg(
+        long,
+        value_name = "MIB",
+        env = "PORTCULLIS_HASH_MEMORY",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    hash_memory: Option<u32>,
+
+    /// Requests that may wait for a hashing thread [default: 512]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PORTCULLIS_HASH_QUEUE",
+        value_parser = clap::value_parser!(u32).range(..=1_000_000)
+    )]
+    hash_queue: Option<u32>,
+
+    /// Milliseconds after which a waiting hash is given up [default: 5000]
+    #[arg(
+        long,
+        value_name = "MS",
+        env = "PORTCULLIS_HASH_WAIT",
+        value_parser = clap::value_parser!(u32).range(1..=600_000)
+    )]
+    hash_wait: Option<u32>,
+}
+
+impl Hashing {
+    /// The pool's size, if hashes at this cost fit into it.
+    pub(crate) fn config(&self, argon2: Argon2Params) -> Result<HashPoolConfig, BadOption> {
+        let mut config = HashPoolConfig::default();
+        if let Some(workers) = self.hash_workers.and_then(|n| NonZeroUsize::new(n.into())) {
+            config = config.with_workers(workers);
+        }
+        if let Some(mebibytes) = self.hash_memory {
+            config = config.with_memory(u64::from(mebibytes) * 1024 * 1024);
+        }
+        if let Some(queue) = self.hash_queue {
+            config = config.with_queue(usize::try_from(queue).unwrap_or(usize::MAX));
+        }
+        if let Some(millis) = self.hash_wait {
+            config = config.with_wait(Duration::from_millis(millis.into()));
+        }
+        if u64::from(argon2.memory_kib()) * 1024 > config.memory {
+            return Err(BadOption::new(
+                "one hash at the cost of --argon2 needs more memory than --hash-memory allows",
+            ));
+        }
+        Ok(config)
+    }
 }
 
 #[derive(Debug, Args)]

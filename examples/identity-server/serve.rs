@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -50,11 +51,13 @@ struct Server {
     listener: TcpListener,
     app: Router,
     readiness: Arc<Readiness>,
+    engine: Arc<Engine>,
 }
 
 async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
     // Before anything is written or tried.
     let place = stores::place(&options.store)?;
+    let pool = options.hashing.config(options.argon2)?;
     logging::install(options.log_format, options.log_level);
     let metrics = operator::install_metrics()?;
     if !options.argon2.meets_owasp() {
@@ -79,14 +82,24 @@ async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
     let engine = Engine::builder(users)
         .with_policies(Arc::new(bootstrap.policies))
         .with_hasher(Arc::new(Argon2id::new(options.argon2)))
+        .with_pool(pool)
         .build()?;
-    let directory = Arc::new(bootstrap.directory);
-    let api = ZitadelApi::new(Arc::new(engine), directory.clone(), directory)
+    let (engine, directory) = (Arc::new(engine), Arc::new(bootstrap.directory));
+    let api = ZitadelApi::new(engine.clone(), directory.clone(), directory)
         .with_health(readiness.clone())
         .router();
     let app = operator::routes(readiness.clone(), metrics).merge(api);
+    Ok(Server {
+        listener: listen(options.listen, demo).await?,
+        app,
+        readiness,
+        engine,
+    })
+}
 
-    let listener = TcpListener::bind(options.listen).await?;
+/// Binds the port and says so; from then on connections wait to be accepted.
+async fn listen(on: SocketAddr, demo: Option<Demo>) -> Result<TcpListener, BoxError> {
+    let listener = TcpListener::bind(on).await?;
     let address = listener.local_addr()?;
     if let Some(demo) = demo {
         demo.print(address);
@@ -94,11 +107,7 @@ async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
     let mut out = io::stdout();
     writeln!(out, "listening on http://{address}")?;
     out.flush()?;
-    Ok(Server {
-        listener,
-        app,
-        readiness,
-    })
+    Ok(listener)
 }
 
 impl Server {
@@ -122,7 +131,11 @@ impl Server {
         self.readiness.drain();
         drop(self.listener);
         tracing::info!("draining");
-        let mut drained = pin!(graceful.shutdown());
+        // What connections began comes first: closed too early, admission would refuse it.
+        let mut drained = pin!(async {
+            graceful.shutdown().await;
+            self.engine.drain().await;
+        });
         tokio::select! {
             () = &mut drained => tracing::info!("drained"),
             () = tokio::time::sleep(DRAIN) => tracing::warn!("requests in flight were cut off"),

@@ -10,7 +10,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use portcullis_core::{
-    Access, Authority, Caller, Engine, Error, HashError, HashString, MemoryStore, OperationId,
+    Access, Authority, Caller, Engine, Error, HashCost, HashError, HashString, MemoryStore, OperationId,
     OrgId, OsRandom, Password, PasswordHasher, UserId, UserKey, UserStore, Verdict,
     store::{NewUser, UserKind},
 };
@@ -56,6 +56,10 @@ impl PasswordHasher for Nothing {
 
     fn needs_upgrade(&self, _: &HashString) -> bool {
         false
+    }
+
+    fn cost(&self) -> HashCost {
+        HashCost::new(64, 1)
     }
 
     fn suite(&self) -> String {

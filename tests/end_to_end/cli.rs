@@ -16,6 +16,10 @@ async fn help_answers() {
         "store",
         "bootstrap",
         "argon2",
+        "hash-workers",
+        "hash-memory",
+        "hash-queue",
+        "hash-wait",
         "log-format",
         "log-level",
     ] {
@@ -42,6 +46,12 @@ async fn a_bad_option_exits_2_and_a_failed_start_1() {
         (&["--listen", "nowhere"], 2),
         (&["--argon2", "m=4,t=1,p=1"], 2),
         (&["--argon2", "cheap"], 2),
+        (&["--hash-workers", "0"], 2),
+        (&["--hash-workers", "many"], 2),
+        (&["--hash-memory", "0"], 2),
+        (&["--hash-memory", "18"], 2),
+        (&["--hash-queue", "-1"], 2),
+        (&["--hash-wait", "0"], 2),
         (&["--log-format", "xml"], 2),
         (&["--log-level", "loud"], 2),
         (

@@ -1,6 +1,6 @@
 //! What operators look at.
 
-use portcullis_tests::{ADMIN, Ask, Door, Server, get, post};
+use portcullis_tests::{ADMIN, Ask, Door, Options, Server, get, post};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_readiness() {
@@ -94,6 +94,38 @@ async fn metrics_count_what_is_refused_at_the_door() {
         .map(|line| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap())
         .sum();
     assert_eq!(refused, 3, "too large, bad gzip, bad base64: {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admission_shows_the_values_in_use() {
+    let options = Options {
+        arguments: &[
+            "--hash-workers=3",
+            "--hash-memory=7",
+            "--hash-queue=5",
+            "--hash-wait=1234",
+        ],
+        ..Default::default()
+    };
+    let server = Server::with(options).await;
+    let ask = Ask::new("42", ADMIN);
+    assert_eq!(ask.through(Door::Rest, server.address).await.code, 0);
+    let text = get(server.address, "/metrics", &[]).await.text();
+    for line in [
+        "portcullis_hash_workers 3",
+        "portcullis_hash_memory_bytes 7340032",
+        "portcullis_hash_queue 5",
+        "portcullis_hash_wait_ms 1234",
+        "portcullis_hash_waiting 0",
+        "portcullis_hash_running 0",
+        "portcullis_hash_committing 0",
+        "portcullis_hash_in_flight_bytes 0",
+        "portcullis_hash_run_seconds_count{suite=\"argon2id,m=8,t=1,p=1\"} 1",
+        "portcullis_hash_wait_seconds_count{suite=\"argon2id,m=8,t=1,p=1\"} 1",
+        "portcullis_hash_shed_total{reason=\"full\"} 0",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} in {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

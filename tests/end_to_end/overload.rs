@@ -3,8 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use portcullis_core::{
-    Argon2id, Engine, HashError, HashPoolConfig, HashString, MemoryStore, Password, PasswordHasher,
-    UserStore, store::EventQuery,
+    Argon2id, Engine, HashCost, HashError, HashPoolConfig, HashString, MemoryStore, Password,
+    PasswordHasher, UserStore, store::EventQuery,
 };
 use portcullis_tests::{ADMIN, Ask, Detail, Door, InProcess, rig, user_key};
 use portcullis_zitadel_api::ZitadelApi;
@@ -63,6 +63,10 @@ impl PasswordHasher for Blocked {
 
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         self.inner.needs_upgrade(hash)
+    }
+
+    fn cost(&self) -> HashCost {
+        self.inner.cost()
     }
 
     fn suite(&self) -> String {

@@ -65,6 +65,8 @@ pub async fn run(directory: &Path, arguments: &[&str]) -> Output {
 pub struct Options {
     /// What `--argon2` says.
     pub argon2: &'static str,
+    /// Other arguments.
+    pub arguments: &'static [&'static str],
     /// What `--store` says; a relative path is in the server's own directory.
     pub store: String,
     /// What `--log-level` says.
@@ -79,6 +81,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             argon2: "m=8,t=1,p=1",
+            arguments: &[],
             store: "sqlite:portcullis.db".to_owned(),
             log_level: "debug",
             bootstrap: Some(BOOTSTRAP.to_owned()),
@@ -143,6 +146,7 @@ impl Server {
         command
             .args(["--listen", "127.0.0.1:0", "--argon2", options.argon2])
             .args(["--log-level", options.log_level])
+            .args(options.arguments)
             .current_dir(directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -9,8 +9,7 @@ use crate::{
     clock::{Clock, SystemClock},
     details::ObjectDetails,
     error::{Error, ErrorKind, StoreErrorKind},
-    hash::{Argon2id, HashError, HashKind, HashPool, HashPoolConfig, PasswordHasher},
-    hash_string::HashString,
+    hash::{Admission, Argon2id, HashError, HashKind, HashPool, HashPoolConfig, PasswordHasher},
     id::{Operation, OperationId, UserId, UserKey},
     policy::{PolicyStore, StaticPolicies},
     random::{OsRandom, RandomSource},
@@ -51,6 +50,20 @@ impl Engine {
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(OsRandom),
         }
+    }
+
+    /// Takes no more requests that hash, and waits until those that were begun have ended.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use portcullis_core::{Engine, MemoryStore};
+    /// let engine = Engine::builder(Arc::new(MemoryStore::new())).build()?;
+    /// engine.drain().await;
+    /// # Ok(()) }
+    /// ```
+    pub async fn drain(&self) {
+        self.hashing.drain().await;
     }
 }
 
@@ -101,10 +114,11 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// When the operating system refuses a thread.
+    /// When the operating system refuses a thread, or when a new hash does not fit into the pool's
+    /// memory.
     pub fn build(self) -> io::Result<Engine> {
         Ok(Engine {
-            hashing: HashPool::start(self.hasher, self.pool)?,
+            hashing: HashPool::start_on(self.hasher, self.pool, Arc::clone(&self.clock))?,
             store: self.store,
             policies: self.policies,
             clock: self.clock,
@@ -193,8 +207,10 @@ impl Engine {
     }
 
     async fn set_anew(&self, setting: &Setting<'_>) -> Result<ObjectDetails, Error> {
+        // Held until the commit is done, so that requests do not pile up behind a slow store.
+        let mut admission = self.hashing.admit(setting.key.organisation())?;
         let record = self.settable(setting).await?;
-        let mut change = self.change(setting, &record).await?;
+        let mut change = self.change(setting, &record, &mut admission).await?;
         loop {
             match self.store.commit(&change).await {
                 Ok(CommitOutcome::Committed(details) | CommitOutcome::Replayed(details)) => {
@@ -242,8 +258,13 @@ impl Engine {
         Ok(record)
     }
 
-    async fn change(&self, setting: &Setting<'_>, record: &UserRecord) -> Result<Change, Error> {
-        let hash: HashString = self.hashing.hash(HashKind::Set, &setting.password).await?;
+    async fn change(
+        &self,
+        setting: &Setting<'_>,
+        record: &UserRecord,
+        admission: &mut Admission,
+    ) -> Result<Change, Error> {
+        let hash = admission.hash(HashKind::Set, &setting.password).await?;
         let (key, operation) = (setting.key.clone(), setting.operation);
         let event = EventKind::PasswordChanged;
         let change = Change::new(key, setting.method, operation, record.version, event)
@@ -283,11 +304,13 @@ impl Engine {
 impl From<HashError> for Error {
     fn from(error: HashError) -> Self {
         let kind = match error {
+            HashError::Closed => ErrorKind::Unavailable,
             HashError::Overloaded { retry_after } => ErrorKind::Overloaded { retry_after },
             HashError::Died
             | HashError::OutOfMemory
             | HashError::Random(_)
-            | HashError::Refused(_) => ErrorKind::Hashing,
+            | HashError::Refused(_)
+            | HashError::TooLarge { .. } => ErrorKind::Hashing,
         };
         Self::new(kind).with_source(error)
     }

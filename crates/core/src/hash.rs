@@ -1,15 +1,25 @@
 //! Hashing: the trait, the Argon2id that implements it, and the threads that run it.
 
+mod admission;
 mod argon2id;
+mod config;
+mod cost;
+mod lane;
+mod memory;
+mod pace;
 mod params;
 mod pool;
-mod queue;
+mod suites;
+mod workers;
 
 use std::{fmt::Debug, time::Duration};
 
+pub(crate) use admission::Levels;
 pub use argon2id::Argon2id;
+pub use config::HashPoolConfig;
+pub use cost::HashCost;
 pub use params::{Argon2Params, Argon2ParamsError};
-pub use pool::{HashPool, HashPoolConfig};
+pub use pool::{Admission, HashPool};
 
 use crate::{error::BoxError, hash_string::HashString, random::RandomError, secret::Password};
 
@@ -60,6 +70,15 @@ pub trait PasswordHasher: Debug + Send + Sync + 'static {
     /// ```
     fn needs_upgrade(&self, hash: &HashString) -> bool;
 
+    /// What making a new hash costs. Comparing costs what the stored hash asks for, see
+    /// [`HashString::cost`].
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2id, PasswordHasher};
+    /// assert_eq!(Argon2id::default().cost().memory_bytes(), 19 * 1024 * 1024);
+    /// ```
+    fn cost(&self) -> HashCost;
+
     /// Algorithm and cost of new hashes, for logs and metrics: `argon2id,m=19456,t=2,p=1`.
     ///
     /// ```
@@ -103,6 +122,9 @@ impl HashKind {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashError {
+    /// No more work is taken, because the process is about to end.
+    #[error("hashing has been closed")]
+    Closed,
     /// The hash function panicked or its thread is gone.
     #[error("the hash function did not return")]
     Died,
@@ -121,4 +143,12 @@ pub enum HashError {
     /// The hash function refused its input.
     #[error("the hash function refused its input")]
     Refused(#[source] BoxError),
+    /// One hash asks for more memory than all of them may take together.
+    #[error("the hash needs {needed} bytes of memory and all hashes together may take {budget}")]
+    TooLarge {
+        /// What the hash asks for, in bytes.
+        needed: u64,
+        /// What there is for all, in bytes.
+        budget: u64,
+    },
 }

@@ -12,6 +12,8 @@ use base64ct::{Base64Unpadded, Encoding};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::hash::HashCost;
+
 /// Longest hash string, in bytes.
 const MAX_BYTES: usize = 256;
 /// Largest memory, in KiB: 512 MiB.
@@ -186,6 +188,12 @@ impl HashString {
             self.passes,
             self.lanes
         )
+    }
+
+    /// What comparing a password with it costs.
+    #[must_use]
+    pub const fn cost(&self) -> HashCost {
+        HashCost::new(self.memory_kib, self.passes)
     }
 
     /// The Argon2 variant.

@@ -22,8 +22,8 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp, not_before};
 pub use details::ObjectDetails;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{BoxError, Error, ErrorKind, StoreError, StoreErrorKind};
-pub use hash::{Argon2Params, Argon2ParamsError, Argon2id, HashError, PasswordHasher};
-pub use hash::{HashKind, HashPool, HashPoolConfig};
+pub use hash::{Admission, HashCost, HashError, HashKind, HashPool, HashPoolConfig};
+pub use hash::{Argon2Params, Argon2ParamsError, Argon2id, PasswordHasher};
 pub use hash_string::{HashDigest, HashString, HashStringError, Variant};
 pub use id::{IdError, Operation, OperationId, OperationIdError, OrgId, UserId, UserKey};
 pub use policy::{

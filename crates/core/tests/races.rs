@@ -14,10 +14,10 @@ use std::{
 
 use async_trait::async_trait;
 use portcullis_core::{
-    Argon2Params, Argon2id, Caller, Clock, ComplexityPolicy, Engine, ErrorKind, HashError,
-    HashString, ManualClock, MemoryStore, OperationId, OrgId, OsRandom, Password, PasswordHasher,
-    PasswordService, Permission, PolicyStore, SetPassword, StoreError, SystemClock, UserId,
-    UserKey, UserStore, danger,
+    Argon2Params, Argon2id, Caller, Clock, ComplexityPolicy, Engine, ErrorKind, HashCost,
+    HashError, HashString, ManualClock, MemoryStore, OperationId, OrgId, OsRandom, Password,
+    PasswordHasher, PasswordService, Permission, PolicyStore, SetPassword, StoreError, SystemClock,
+    UserId, UserKey, UserStore, danger,
     store::{
         AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, EventKind, EventPage,
         EventQuery, HashUpgrade, Method, NewUser, OperationRecord, SettleOutcome, Settlement,
@@ -44,6 +44,10 @@ impl PasswordHasher for Counting {
 
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         self.inner.needs_upgrade(hash)
+    }
+
+    fn cost(&self) -> HashCost {
+        self.inner.cost()
     }
 
     fn suite(&self) -> String {

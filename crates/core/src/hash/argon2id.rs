@@ -6,7 +6,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Argon2Params, HashError, PasswordHasher};
+use super::{Argon2Params, HashCost, HashError, PasswordHasher};
 use crate::{
     hash_string::{HashString, Variant},
     random::{OsRandom, RandomSource},
@@ -142,6 +142,10 @@ impl PasswordHasher for Argon2id {
             || hash.tag().len() < TAG_BYTES
             || hash.memory_kib() < self.params.memory_kib();
         stored < ours || (stored == ours && dated)
+    }
+
+    fn cost(&self) -> HashCost {
+        HashCost::new(self.params.memory_kib(), self.params.passes())
     }
 
     fn suite(&self) -> String {

@@ -1,141 +1,173 @@
-//! Threads of its own for hashing, so that the async runtime never blocks.
+//! Hashing as requests see it: admitted in bytes, on threads of its own.
 
 use std::{
     fmt, io,
-    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
+    sync::Arc,
 };
 
 use tokio::sync::oneshot;
 
-use super::{HashError, HashKind, PasswordHasher, queue::Queue};
-use crate::{hash_string::HashString, metrics::count_hash, secret::Password};
+use super::{
+    HashCost, HashError, HashKind, HashPoolConfig, PasswordHasher,
+    suites::Suites,
+    workers::{SHED, Task, Ticket, Turn, Workers},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    hash_string::HashString,
+    id::OrgId,
+    metrics,
+    secret::Password,
+};
 
-/// Size of a [`HashPool`].
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct HashPoolConfig {
-    /// Threads that hash. The default is the number of cores given to the process.
-    pub workers: NonZeroUsize,
-    /// Jobs that may wait beyond those that run. The default is 512.
-    pub queue: usize,
-}
-
-impl HashPoolConfig {
-    /// This many threads.
-    ///
-    /// ```
-    /// use std::num::NonZeroUsize;
-    /// use portcullis_core::HashPoolConfig;
-    /// let config = HashPoolConfig::default().with_workers(NonZeroUsize::MIN);
-    /// assert_eq!(config.workers.get(), 1);
-    /// ```
-    #[must_use]
-    pub const fn with_workers(mut self, workers: NonZeroUsize) -> Self {
-        self.workers = workers;
-        self
-    }
-
-    /// This many waiting jobs.
-    #[must_use]
-    pub const fn with_queue(mut self, queue: usize) -> Self {
-        self.queue = queue;
-        self
-    }
-}
-
-impl Default for HashPoolConfig {
-    fn default() -> Self {
-        Self {
-            workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            queue: 512,
-        }
-    }
-}
-
-type Job = Box<dyn FnOnce(&Pace) + Send>;
-
-/// Runs a [`PasswordHasher`] on a fixed number of threads with a bounded queue.
+/// Runs a [`PasswordHasher`] on a fixed number of threads, within a budget of memory.
 ///
-/// A job whose caller went away is dropped before it hashes; one that does not fit into the
-/// queue is refused at once. Dropping the pool lets running jobs end.
+/// Each job is charged what *its* hash string asks for. It waits while the memory that is left is
+/// too little; costly jobs are not passed by cheap ones. Within an organisation jobs start in the
+/// order in which they came, and organisations take turns. When the queue is full, a request of
+/// the organisation that has the most makes room for one that has less; every other request is
+/// refused with the time that the backlog will take. A job whose caller went away, or that has
+/// waited for too long, never runs.
+///
+/// The threads have the priority of whoever started them. Nothing raises it, and nothing should:
+/// a store that fsyncs would starve.
 pub struct HashPool {
     hasher: Arc<dyn PasswordHasher>,
-    jobs: Arc<Queue<Job>>,
-    pace: Arc<Pace>,
+    config: HashPoolConfig,
+    suites: Arc<Suites>,
+    workers: Arc<Workers>,
 }
 
 impl HashPool {
-    /// Starts the threads.
+    /// Starts the threads, with deadlines on the system's clock.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::sync::Arc;
-    /// use portcullis_core::{Argon2Params, Argon2id, HashKind, HashPool, HashPoolConfig, Password};
+    /// use portcullis_core::{
+    ///     Argon2Params, Argon2id, HashKind, HashPool, HashPoolConfig, OrgId, Password,
+    /// };
     /// let hasher = Argon2id::new(Argon2Params::new(8, 1, 1)?);
     /// let pool = HashPool::start(Arc::new(hasher), HashPoolConfig::default())?;
-    /// let password = Arc::new(Password::new("Secret-1234".to_owned())?);
-    /// let hash = pool.hash(HashKind::Set, &password).await?;
-    /// assert!(pool.verify(HashKind::Compare, &password, Arc::new(hash)).await?);
+    /// let (acme, password) = (OrgId::new("acme")?, Arc::new(Password::new("Secret-1234".to_owned())?));
+    /// let hash = pool.hash(HashKind::Set, &acme, &password).await?;
+    /// assert!(pool.verify(HashKind::Compare, &acme, &password, Arc::new(hash)).await?);
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the operating system refuses a thread.
+    /// When the operating system refuses a thread, or when a new hash does not fit into the memory
+    /// of the configuration ([`io::ErrorKind::InvalidInput`]).
     pub fn start(hasher: Arc<dyn PasswordHasher>, config: HashPoolConfig) -> io::Result<Self> {
+        Self::start_on(hasher, config, Arc::new(SystemClock::new()))
+    }
+
+    /// Starts the threads, with deadlines on this clock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use portcullis_core::{Argon2id, HashPool, HashPoolConfig, SystemClock};
+    /// let config = HashPoolConfig::default().with_memory(64 * 1024 * 1024);
+    /// let clock = Arc::new(SystemClock::new());
+    /// assert!(HashPool::start_on(Arc::new(Argon2id::default()), config, clock.clone()).is_ok());
+    /// let nothing = config.with_memory(0);
+    /// assert!(HashPool::start_on(Arc::new(Argon2id::default()), nothing, clock).is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_on(
+        hasher: Arc<dyn PasswordHasher>,
+        config: HashPoolConfig,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
+        let usual = hasher.cost();
+        let (needed, budget) = (usual.memory_bytes(), config.memory);
+        if needed > budget {
+            let error = HashError::TooLarge { needed, budget };
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
         let pool = Self {
+            suites: Arc::new(Suites::new(hasher.suite())),
+            workers: Workers::start(config, usual, clock)?,
             hasher,
-            jobs: Arc::new(Queue::new(config.queue)),
-            pace: Arc::new(Pace::new(config.workers)),
+            config,
         };
-        for number in 0..config.workers.get() {
-            let (jobs, pace) = (Arc::clone(&pool.jobs), Arc::clone(&pool.pace));
-            thread::Builder::new()
-                .name(format!("portcullis-hash-{number}"))
-                .spawn(move || work(&jobs, &pace))?;
-        }
         for kind in HashKind::ALL {
-            count_hash(kind, 0);
+            metrics::count_hash(kind, 0);
         }
+        for reason in SHED {
+            metrics::count_shed(reason, 0);
+        }
+        metrics::record_config(&config);
         Ok(pool)
     }
 
-    /// Hashes a new password.
+    /// Lets a request of this organisation in, or says when to come back.
+    ///
+    /// The request keeps its place in the queue, and once it hashes its seat, until the
+    /// [`Admission`] is dropped. Hold it until the commit is done: then requests cannot pile up
+    /// behind a slow store.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use portcullis_core::{
+    ///     Argon2Params, Argon2id, HashKind, HashPool, HashPoolConfig, OrgId, Password,
+    /// };
+    /// let hasher = Arc::new(Argon2id::new(Argon2Params::new(8, 1, 1)?));
+    /// let pool = HashPool::start(hasher, HashPoolConfig::default())?;
+    /// let password = Arc::new(Password::new("Secret-1234".to_owned())?);
+    /// let mut admission = pool.admit(&OrgId::new("acme")?)?;
+    /// let hash = admission.hash(HashKind::Set, &password).await?;
+    /// // Commit the hash here.
+    /// drop(admission);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the queue is full or the hasher fails.
+    /// [`HashError::Overloaded`] when there is no room, [`HashError::Closed`] after
+    /// [`close`](Self::close).
+    pub fn admit(&self, organisation: &OrgId) -> Result<Admission, HashError> {
+        Ok(Admission {
+            hasher: Arc::clone(&self.hasher),
+            suites: Arc::clone(&self.suites),
+            ticket: Arc::new(self.workers.admit(organisation)?),
+        })
+    }
+
+    /// Hashes a new password, admitted for this one hash alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit), or when the hasher fails.
     pub async fn hash(
         &self,
         kind: HashKind,
+        organisation: &OrgId,
         password: &Arc<Password>,
     ) -> Result<HashString, HashError> {
-        let (hasher, password) = (Arc::clone(&self.hasher), Arc::clone(password));
-        self.run(kind, self.hasher.suite(), move || hasher.hash(&password))
-            .await
+        self.admit(organisation)?.hash(kind, password).await
     }
 
-    /// Compares a password with a hash.
+    /// Compares a password with a hash, admitted for this one hash alone.
     ///
     /// # Errors
     ///
-    /// When the queue is full or the hasher fails. An error is never a wrong password.
+    /// As [`admit`](Self::admit), [`HashError::TooLarge`] when the hash asks for more than all
+    /// memory there is, or when the hasher fails. An error is never a wrong password.
     pub async fn verify(
         &self,
         kind: HashKind,
+        organisation: &OrgId,
         password: &Arc<Password>,
         hash: Arc<HashString>,
     ) -> Result<bool, HashError> {
-        let (hasher, password) = (Arc::clone(&self.hasher), Arc::clone(password));
-        self.run(kind, hash.suite(), move || hasher.verify(&password, &hash))
-            .await
+        self.admit(organisation)?.verify(kind, password, hash).await
     }
 
     /// The hasher that runs here.
@@ -144,38 +176,37 @@ impl HashPool {
         &*self.hasher
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        kind: HashKind,
-        suite: String,
-        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
-    ) -> Result<T, HashError> {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |pace| {
-            if reply.is_closed() {
-                return;
-            }
-            count_hash(kind, 1);
-            tracing::debug!(kind = kind.as_str(), suite, "hash started");
-            let start = Instant::now();
-            // A panic costs this answer and not the thread: dropping `reply` reports it.
-            if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
-                pace.ran_for(start.elapsed());
-                let _ = reply.send(result);
-            }
-        });
-        self.jobs
-            .push(job)
-            .map_err(|waiting| HashError::Overloaded {
-                retry_after: self.pace.drains_in(waiting),
-            })?;
-        answer.await.unwrap_or(Err(HashError::Died))
+    /// The values in use.
+    #[must_use]
+    pub const fn config(&self) -> &HashPoolConfig {
+        &self.config
+    }
+
+    /// Lets no more requests in. Those that are in go on to their end.
+    pub fn close(&self) {
+        self.workers.close();
+    }
+
+    /// Lets no more requests in, and waits until those that are in have ended.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use portcullis_core::{Argon2id, HashError, HashPool, HashPoolConfig, OrgId};
+    /// let pool = HashPool::start(Arc::new(Argon2id::default()), HashPoolConfig::default())?;
+    /// pool.drain().await;
+    /// assert!(matches!(pool.admit(&OrgId::new("acme")?), Err(HashError::Closed)));
+    /// # Ok(()) }
+    /// ```
+    pub async fn drain(&self) {
+        self.close();
+        self.workers.emptied().await;
     }
 }
 
 impl Drop for HashPool {
     fn drop(&mut self) {
-        self.jobs.close();
+        self.close();
     }
 }
 
@@ -183,47 +214,111 @@ impl fmt::Debug for HashPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HashPool")
             .field("hasher", &self.hasher)
+            .field("config", &self.config)
+            .field("workers", &self.workers)
             .finish_non_exhaustive()
     }
 }
 
-fn work(jobs: &Queue<Job>, pace: &Pace) {
-    while let Some(job) = jobs.next() {
-        job(pace);
+/// A request that [`HashPool::admit`] let in.
+///
+/// Its hashes are computed one after the other. Once the first has started, no further one is
+/// refused for want of room.
+#[must_use = "dropping it ends the admission"]
+pub struct Admission {
+    hasher: Arc<dyn PasswordHasher>,
+    suites: Arc<Suites>,
+    ticket: Arc<Ticket>,
+}
+
+impl Admission {
+    /// Hashes a new password.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Overloaded`] when the request lost its place to another organisation's or
+    /// waited for too long, or when the hasher fails.
+    pub async fn hash(
+        &mut self,
+        kind: HashKind,
+        password: &Arc<Password>,
+    ) -> Result<HashString, HashError> {
+        let (hasher, password) = (Arc::clone(&self.hasher), Arc::clone(password));
+        let (cost, suite) = (hasher.cost(), hasher.suite());
+        self.run(kind, cost, suite, move || hasher.hash(&password))
+            .await
+    }
+
+    /// Compares a password with a hash.
+    ///
+    /// # Errors
+    ///
+    /// As [`hash`](Self::hash), and [`HashError::TooLarge`] when the hash asks for more than all
+    /// memory there is. An error is never a wrong password.
+    pub async fn verify(
+        &mut self,
+        kind: HashKind,
+        password: &Arc<Password>,
+        hash: Arc<HashString>,
+    ) -> Result<bool, HashError> {
+        let (hasher, password) = (Arc::clone(&self.hasher), Arc::clone(password));
+        let (cost, suite) = (hash.cost(), hash.suite());
+        self.run(kind, cost, suite, move || hasher.verify(&password, &hash))
+            .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        kind: HashKind,
+        cost: HashCost,
+        suite: String,
+        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, HashError> {
+        let (reply, answer) = oneshot::channel();
+        let (ticket, suites) = (Arc::clone(&self.ticket), Arc::clone(&self.suites));
+        let offered = self.ticket.now();
+        let task: Task = Box::new(move |turn| {
+            let running = match turn {
+                Turn::Run(running) if !reply.is_closed() => running,
+                Turn::Run(_) => return,
+                Turn::Refused(error) => {
+                    let _ = reply.send(Err(error));
+                    return;
+                }
+            };
+            metrics::count_hash(kind, 1);
+            tracing::debug!(kind = kind.as_str(), suite, "hash started");
+            let label = suites.label(&suite);
+            metrics::record_wait(label.clone(), running.started().saturating_sub(offered));
+            // A panic costs this answer and not the thread: dropping `reply` reports it.
+            let Ok(result) = catch_unwind(AssertUnwindSafe(work)) else {
+                return;
+            };
+            metrics::record_run(label, running.finish());
+            // Whoever has the answer may ask again at once, and finds the place free.
+            drop(ticket);
+            let _ = reply.send(result);
+        });
+        self.ticket.offer(cost, task);
+        let _withdrawn = Withdraw(&self.ticket);
+        answer.await.unwrap_or(Err(HashError::Died))
     }
 }
 
-/// How fast the queue moves, for an honest retry time.
-#[derive(Debug)]
-struct Pace {
-    workers: NonZeroUsize,
-    mean_micros: AtomicU64,
-}
-
-impl Pace {
-    fn new(workers: NonZeroUsize) -> Self {
-        Self {
-            workers,
-            mean_micros: AtomicU64::new(0),
-        }
-    }
-
-    /// A moving average over about eight runs. A lost update costs a little accuracy.
-    fn ran_for(&self, time: Duration) {
-        let sample = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let mean = self.mean_micros.load(Ordering::Relaxed);
-        let next = if mean == 0 {
-            sample
-        } else {
-            mean - mean / 8 + sample / 8
-        };
-        self.mean_micros.store(next, Ordering::Relaxed);
-    }
-
-    fn drains_in(&self, waiting: usize) -> Duration {
-        let jobs = waiting.div_ceil(self.workers.get());
-        let mean = Duration::from_micros(self.mean_micros.load(Ordering::Relaxed));
-        let time = mean.saturating_mul(u32::try_from(jobs).unwrap_or(u32::MAX));
-        time.max(Duration::from_millis(1))
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission").finish_non_exhaustive()
     }
 }
+
+/// Takes the job back when its caller goes away.
+struct Withdraw<'a>(&'a Ticket);
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        self.0.withdraw();
+    }
+}
+
+#[cfg(test)]
+mod tests;
