@@ -132,8 +132,6 @@ impl Authority for Directory {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
-
     use portcullis_core::Authorized;
 
     use super::*;

@@ -137,8 +137,6 @@ fn date(date: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
-
     use portcullis_core::{
         Clock, MemoryStore, OsRandom, SystemClock,
         store::{Change, CredentialChange, EventKind, Method, NewUser, UserKind, UserState},

@@ -209,18 +209,19 @@ async fn row_11b_a_removed_user_is_as_absent_as_one_that_never_was() {
     let operation = OperationId::random(&OsRandom).unwrap();
     let (method, event) = (Method::ChangeState, EventKind::Removed);
     let removal = Change::new(user_key("42"), method, operation, version.version, event);
-    let removed = world.store.commit(&removal.with_state(UserState::Removed));
+    let removal = removal.with_state(UserState::Removed);
+    let removed = world.store.commit(&removal);
     assert!(matches!(
         removed.await.unwrap(),
         CommitOutcome::Committed(_)
     ));
     for door in Door::ALL {
-        let removed = Ask::new("42", ADMIN).through(door, world.server.address);
-        let removed = removed.await;
-        let absent = Ask::new("absent", ADMIN).through(door, world.server.address);
+        let [removed, absent] = ["42", "absent"].map(|user| Ask::new(user, ADMIN));
+        let removed = removed.through(door, world.server.address).await;
+        let absent = absent.through(door, world.server.address).await;
         assert!(removed.is_refused(door, 9), "{door:?}: {removed:?}");
         assert_eq!(removed.id(), Some("COMMAND-G8dh3"), "{door:?}");
-        assert_eq!(removed.outcome(), absent.await.outcome(), "{door:?}");
+        assert_eq!(removed.outcome(), absent.outcome(), "{door:?}");
     }
     assert_eq!(events(&world.store).await, 2, "created, removed");
 }

@@ -154,9 +154,7 @@ async fn deadlines_are_kept_by_the_server() {
     .header("te", "trailers")
     .header("grpc-timeout", "30m")
     .header("authorization", format!("Bearer {ADMIN}"))
-    .body(http_body_util::Full::new(bytes::Bytes::from_static(
-        message,
-    )))
+    .body(Full::new(Bytes::from_static(message)))
     .unwrap();
     let response = client.request(request).await.unwrap();
     assert_eq!(response.headers()["grpc-status"], "4");

@@ -145,7 +145,7 @@ async fn a_good_hash_is_imported() {
 }
 
 /// Writes a hash past every check, as somebody with access to the file could.
-async fn damage(database: &std::path::Path, hash: &str) {
+async fn damage(database: &Path, hash: &str) {
     use sqlx::{Connection, SqliteConnection};
     let url = format!("sqlite:{}", database.display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();

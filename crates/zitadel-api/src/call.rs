@@ -49,10 +49,6 @@ impl TimeBudget {
     /// What is cut off the end, so that a lost race is told as one before the deadline falls.
     const MARGIN: Duration = Duration::from_millis(250);
 
-    pub(crate) fn until(deadline: Instant) -> Self {
-        Self { deadline }
-    }
-
     pub(crate) fn from_now(time: Duration) -> Self {
         let now = Instant::now();
         Self {
