@@ -1,5 +1,7 @@
 //! While the store is slow, requests neither pile up behind it nor shut others out.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::{
     num::NonZeroUsize,
     sync::{

@@ -172,7 +172,7 @@ async fn jobs_of_any_cost_never_exceed_the_budget() {
         assert!(answer.await.unwrap().unwrap());
     }
     let peak = world.hasher.lock().peak;
-    assert!(peak <= 10 * MIB && peak >= 7 * MIB, "{peak}");
+    assert!((7 * MIB..=10 * MIB).contains(&peak), "{peak}");
 }
 
 #[tokio::test]
