@@ -14,7 +14,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use portcullis_core::{Argon2id, Engine};
+use portcullis_core::{Argon2Params, Argon2id, Engine, HashPoolConfig};
 use portcullis_zitadel_api::ZitadelApi;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -60,9 +60,7 @@ async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
     let pool = options.hashing.config(options.argon2)?;
     logging::install(options.log_format, options.log_level);
     let metrics = operator::install_metrics()?;
-    if !options.argon2.meets_owasp() {
-        tracing::warn!(params = %options.argon2, "hashes are too cheap for anything but tests");
-    }
+    announce(options.argon2, &pool);
     let demo = if options.bootstrap.is_none() {
         Some(Demo::prepare()?)
     } else {
@@ -108,6 +106,20 @@ async fn listen(on: SocketAddr, demo: Option<Demo>) -> Result<TcpListener, BoxEr
     writeln!(out, "listening on http://{address}")?;
     out.flush()?;
     Ok(listener)
+}
+
+/// Tells the operator what hashing will cost.
+fn announce(argon2: Argon2Params, pool: &HashPoolConfig) {
+    if !argon2.meets_owasp() {
+        tracing::warn!(params = %argon2, "hashes are too cheap for anything but tests");
+    }
+    tracing::info!(
+        workers = pool.workers,
+        memory = pool.memory,
+        queue = pool.queue,
+        wait = ?pool.wait,
+        "hashing"
+    );
 }
 
 impl Server {

@@ -89,7 +89,7 @@ async fn row_17_the_store_fails() {
                 "{method:?} {kind:?} through {door:?}: {answer:?}"
             );
             if code == 14 {
-                assert!(matches!(answer.details[..], [Detail::Retry(wait)] if !wait.is_zero()));
+                assert!(matches!(answer.details[..], [.., Detail::Retry(wait)] if !wait.is_zero()));
                 assert_eq!(answer.retry_after.is_some(), door == Door::Rest, "{door:?}");
             }
             assert_eq!(events(&world.store).await, 1, "nothing is half-written");

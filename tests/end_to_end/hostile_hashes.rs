@@ -60,6 +60,12 @@ fn start(directory: &Path) -> (wait4::ResUse, String) {
     (child.wait4().unwrap(), error)
 }
 
+fn cheapest(directory: &Path, first: &wait4::ResUse) -> Duration {
+    let cpu = |start: &wait4::ResUse| start.rusage.utime + start.rusage.stime;
+    let others = (0..2).map(|_| cpu(&start(directory).0));
+    others.fold(cpu(first), Duration::min)
+}
+
 #[test]
 fn are_refused_at_import_by_line() {
     assert_eq!(hostile().len(), 24);
@@ -71,6 +77,7 @@ fn are_refused_at_import_by_line() {
     )
     .unwrap();
     let (plain, error) = start(directory.path());
+    let plain_cpu = cheapest(directory.path(), &plain);
     assert!(error.contains("human or machine"), "{error}");
     for hash in hostile() {
         let entry = format!("username = \"alice\"\npassword_hash = {hash:?}");
@@ -83,8 +90,9 @@ fn are_refused_at_import_by_line() {
         std::fs::write(directory.path().join("bootstrap.toml"), text).unwrap();
         let (refused, error) = start(directory.path());
         assert_eq!(refused.status.code(), Some(1), "{hash}: {error}");
-        let cpu = refused.rusage.utime + refused.rusage.stime;
-        let beyond = cpu.saturating_sub(plain.rusage.utime + plain.rusage.stime);
+        // What else runs makes the same work cost more, never less: the cheapest of several counts.
+        let cpu = cheapest(directory.path(), &refused);
+        let beyond = cpu.saturating_sub(plain_cpu);
         assert!(beyond <= Duration::from_millis(50), "{hash}: {beyond:?}");
         let memory = refused.rusage.maxrss.saturating_sub(plain.rusage.maxrss);
         assert!(memory <= 16 << 20, "{hash}: {memory} bytes");

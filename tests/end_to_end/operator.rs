@@ -81,6 +81,7 @@ async fn metrics_count_what_is_refused_at_the_door() {
         ("SetHumanPassword", "connect", "RESOURCE_EXHAUSTED", 1),
         ("SetHumanPassword", "connect", "UNIMPLEMENTED", 1),
         ("SetHumanPassword", "grpc-web", "RESOURCE_EXHAUSTED", 1),
+        ("SetHumanPassword", "grpc-web", "INVALID_ARGUMENT", 1),
         ("GetOperation", "rest", "INVALID_ARGUMENT", 1),
     ] {
         let labels = format!("endpoint=\"{endpoint}\",transport=\"{transport}\",code=\"{code}\"");

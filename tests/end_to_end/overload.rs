@@ -100,7 +100,7 @@ async fn what_may_not_wait_is_told_when_to_come_back() {
     for door in Door::ALL {
         let answer = Ask::new("42", ADMIN).through(door, address).await;
         assert!(answer.is_refused(door, 8), "{door:?}: {answer:?}");
-        let [Detail::Retry(wait)] = answer.details[..] else {
+        let [.., Detail::Retry(wait)] = answer.details[..] else {
             panic!("{door:?}: {answer:?}")
         };
         assert!(!wait.is_zero(), "{door:?}");

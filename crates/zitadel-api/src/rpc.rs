@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::Duration,
 };
 
 use axum::{
@@ -20,7 +20,7 @@ use connectrpc::{
     RequestContext,
     dispatcher::{RequestStream, StreamingResult, UnaryResult},
 };
-use http::{HeaderMap, Method, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
 use http_body_util::BodyExt;
 use portcullis_core::{Code, ErrorStatus, ObjectDetails};
 use tower::ServiceExt;
@@ -52,24 +52,29 @@ pub(crate) async fn binary(shared: &Shared, request: HttpRequest) -> Response {
     if request.method() != Method::POST {
         return rest::method_not_allowed().await;
     }
-    let endpoint = Endpoint::from_path(request.uri().path().trim_start_matches('/'));
-    let Some(endpoint) = endpoint else {
-        return dispatch(shared, request).await;
-    };
-    // What is refused before it is a call has nobody else to count it.
-    let (reached, transport) = (Reached::default(), transport_of(request.headers()));
-    let start = Instant::now();
     let (mut parts, body) = request.into_parts();
-    parts.extensions.insert(reached.clone());
-    let response = match with_wiped_body(&mut parts, body).await {
-        Ok(body) => dispatch(shared, HttpRequest::from_parts(parts, body)).await,
-        Err(status) => refuse(&parts, &status).await,
-    };
-    if !reached.get() {
-        let ended = Err::<(), _>(code_of(&response));
-        metrics::count_request(endpoint.name(), transport, &ended, start.elapsed());
+    if endpoint(&parts).is_none() {
+        return dispatch(shared, HttpRequest::from_parts(parts, body)).await;
     }
-    response
+    let reached = Reached::default();
+    parts.extensions.insert(reached.clone());
+    let head = parts.clone();
+    match with_wiped_body(&mut parts, body).await {
+        Ok(body) => {
+            let response = dispatch(shared, HttpRequest::from_parts(parts, body)).await;
+            if reached.get() {
+                response
+            } else {
+                counted(&head, response).await
+            }
+        }
+        Err(status) => refuse(&parts, &status).await,
+    }
+}
+
+/// The method of ours that a path names.
+fn endpoint(parts: &Parts) -> Option<Endpoint> {
+    Endpoint::from_path(parts.uri.path().trim_start_matches('/'))
 }
 
 async fn dispatch(shared: &Shared, request: HttpRequest) -> Response {
@@ -118,32 +123,54 @@ pub(crate) async fn read(
     body::read(&parts.headers, body, limit, time).await
 }
 
-/// A refusal in the form that the client speaks.
+/// A refusal in the form that the client speaks, before there is a call that counts itself.
 pub(crate) async fn refuse(parts: &Parts, status: &ErrorStatus) -> Response {
+    count(parts, status.code);
     let response = status::rpc(status).into_http_response(&parts.headers);
     trailers_only(response.map(Body::new)).await
+}
+
+/// Counts what connectrpc refused: a frame, an encoding or a content type.
+async fn counted(parts: &Parts, response: Response) -> Response {
+    let (head, body) = response.into_parts();
+    // Bodies of refusals are complete.
+    let body = body.collect().await.map(|body| body.to_bytes());
+    let body = body.unwrap_or_default();
+    count(parts, code_of(&head, &body));
+    Response::from_parts(head, Body::from(body))
+}
+
+fn count(parts: &Parts, code: Code) {
+    if let Some(endpoint) = endpoint(parts) {
+        let transport = grpc_form(&parts.headers).unwrap_or(Transport::Connect);
+        let ended = Err::<(), _>(ErrorStatus::plain(code, ""));
+        metrics::count_request(endpoint.name(), transport, &ended, Duration::ZERO);
+    }
+}
+
+/// gRPC's two forms say the code in a header or in a frame of trailers, Connect in its status.
+fn code_of(head: &http::response::Parts, body: &[u8]) -> Code {
+    let header = head.headers.get("grpc-status").map(HeaderValue::as_bytes);
+    let frame = || {
+        let name = b"grpc-status: ";
+        let at = body.windows(name.len()).position(|window| window == name)?;
+        let rest = body.get(at + name.len()..)?;
+        rest.split(|byte| !byte.is_ascii_digit()).next()
+    };
+    match (header.or_else(frame), head.status.as_u16()) {
+        (Some(b"3"), _) | (None, 400) => Code::InvalidArgument,
+        (Some(b"4"), _) | (None, 504) => Code::DeadlineExceeded,
+        (Some(b"8"), _) | (None, 429) => Code::ResourceExhausted,
+        (Some(b"12"), _) | (None, 404 | 415 | 501) => Code::Unimplemented,
+        (Some(b"13"), _) | (None, 500) => Code::Internal,
+        _ => Code::Unknown,
+    }
 }
 
 fn has_unknown_encoding(headers: &HeaderMap) -> bool {
     let names = ["grpc-encoding", "content-encoding"];
     let mut named = names.iter().filter_map(|name| headers.get(*name));
     named.any(|value| value != "identity" && value != "gzip")
-}
-
-/// The code of a refusal that connectrpc made: gRPC's two forms say it in a header, and
-/// Connect in the HTTP status.
-fn code_of(response: &Response) -> ErrorStatus {
-    let status = response.headers().get("grpc-status");
-    let grpc = status.and_then(|status| status.to_str().ok()?.parse::<u8>().ok());
-    let code = match (grpc, response.status().as_u16()) {
-        (Some(3), _) | (None, 400) => Code::InvalidArgument,
-        (Some(4), _) | (None, 504) => Code::DeadlineExceeded,
-        (Some(8), _) | (None, 429) => Code::ResourceExhausted,
-        (Some(12), _) | (None, 404 | 415 | 501) => Code::Unimplemented,
-        (Some(13), _) | (None, 500) => Code::Internal,
-        _ => Code::Unknown,
-    };
-    ErrorStatus::plain(code, "")
 }
 
 /// Moves a failed gRPC call's trailers into its headers.
@@ -174,10 +201,6 @@ fn grpc_form(headers: &HeaderMap) -> Option<Transport> {
     } else {
         Transport::Grpc
     })
-}
-
-fn transport_of(headers: &HeaderMap) -> Transport {
-    grpc_form(headers).unwrap_or(Transport::Connect)
 }
 
 /// The fallback: a gRPC client that asks for an unknown service wants a gRPC answer.

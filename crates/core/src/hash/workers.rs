@@ -170,7 +170,10 @@ impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let levels = self.lock().levels();
         f.debug_struct("Workers")
-            .field("levels", &levels)
+            .field("waiting", &levels.waiting)
+            .field("running", &levels.running)
+            .field("seated", &levels.seated)
+            .field("memory", &levels.memory)
             .finish_non_exhaustive()
     }
 }

@@ -343,3 +343,42 @@ fn once_closed_only_those_that_are_in_go_on() {
     world.end(preparing, 1);
     assert!(world.gate.is_finished());
 }
+
+#[test]
+fn beside_a_flood_a_request_waits_for_one_other_start_at_most() {
+    for workers in 1..4 {
+        let mut world = World::new(workers, 8, 1_000);
+        let mut tickets: HashMap<u32, u64> = HashMap::new();
+        let mut names = 0..;
+        let mut running = VecDeque::new();
+        for _ in 0..200 {
+            // The flood takes every place that it gets.
+            while let Ok((ticket, displaced)) = world.gate.admit(&org("flood")) {
+                assert_eq!(displaced, None, "a flood displaces nobody");
+                let name = names.next().unwrap();
+                world.offer(ticket, 1, name);
+                tickets.insert(name, ticket);
+            }
+            running.extend(world.start_all());
+            let (ticket, _) = world.gate.admit(&org("small")).unwrap();
+            let small = names.next().unwrap();
+            world.offer(ticket, 1, small);
+            tickets.insert(small, ticket);
+            let mut others = 0;
+            while !running.contains(&small) {
+                let oldest = running.pop_front().unwrap();
+                world.end(tickets[&oldest], 1);
+                let started = world.start().unwrap();
+                others += usize::from(started != small);
+                running.push_back(started);
+            }
+            assert!(others <= 1, "{others}");
+            // It has had its hash before it sends the next.
+            while running.contains(&small) {
+                let oldest = running.pop_front().unwrap();
+                world.end(tickets[&oldest], 1);
+                running.extend(world.start_all());
+            }
+        }
+    }
+}
