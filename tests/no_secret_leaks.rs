@@ -187,10 +187,7 @@ async fn the_server_logs_and_counts_without_secrets() {
         .await
         .text();
     let log = server.log();
-    assert!(
-        log.contains("hash started") && log.contains("TRACE"),
-        "it says a lot"
-    );
+    assert!(log.contains("hash started"), "the log is listened to");
     assert!(metrics.contains("portcullis_requests_total"), "{metrics}");
     let (_, lines) = server.inspect(ORG, "42").await;
     let hash = lines[0]["hash"].as_str().unwrap().to_owned();
