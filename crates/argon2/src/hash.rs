@@ -1,5 +1,8 @@
 //! The function: from a password to a tag.
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, num::NonZeroUsize};
 
 use argon2::{Algorithm, AssociatedData, ParamsBuilder};
