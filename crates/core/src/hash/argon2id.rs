@@ -1,14 +1,14 @@
-//! Argon2id through the `argon2` crate, on memory that is kept and wiped.
+//! Argon2id through `portcullis-argon2`, on memory that is kept and wiped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use portcullis_argon2::{ArenaPool, Argon2, Params, Variant, Version};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{Argon2Params, HashCost, HashError, PasswordHasher};
 use crate::{
-    hash_string::{HashString, Variant},
+    hash_string::{self, HashString},
     random::{OsRandom, RandomSource},
     secret::Password,
 };
@@ -20,13 +20,14 @@ const TAG_BYTES: usize = 32;
 
 /// Creates Argon2id and verifies Argon2id, Argon2i and Argon2d.
 ///
-/// The memory of a hash is kept for the next one: a fresh allocation costs up to half of the
-/// time in page faults. It is wiped after every use, which the `argon2` crate does not do.
+/// The memory of a hash is kept for the next one, and wiped. There is never more of it than hashes
+/// that ran at once, and none beyond what the own parameters need: one costly import does not pin
+/// its memory.
 #[derive(Debug)]
 pub struct Argon2id {
     params: Argon2Params,
     random: Arc<dyn RandomSource>,
-    arenas: Mutex<Vec<Vec<Block>>>,
+    arenas: ArenaPool,
 }
 
 impl Argon2id {
@@ -43,7 +44,7 @@ impl Argon2id {
         Self {
             params,
             random: Arc::new(OsRandom),
-            arenas: Mutex::new(Vec::new()),
+            arenas: ArenaPool::keeping(params.memory_kib() as usize),
         }
     }
 
@@ -61,36 +62,12 @@ impl Argon2id {
         salt: &[u8],
         tag: &mut [u8],
     ) -> Result<(), HashError> {
-        let blocks = argon2.params().block_count();
-        let mut arena = self.take_arena(blocks)?;
-        let used = arena.get_mut(..blocks).ok_or(HashError::OutOfMemory)?;
-        let result =
-            argon2.hash_password_into_with_memory(password.expose(), salt, tag, &mut *used);
-        used.iter_mut().for_each(Zeroize::zeroize);
-        self.keep_arena(arena);
-        result.map_err(|error| HashError::Refused(Box::new(error)))
-    }
-
-    fn take_arena(&self, blocks: usize) -> Result<Vec<Block>, HashError> {
-        let mut arena = self.lock().pop().unwrap_or_default();
-        if arena.len() < blocks {
-            arena
-                .try_reserve_exact(blocks - arena.len())
-                .map_err(|_| HashError::OutOfMemory)?;
-            arena.resize(blocks, Block::new());
-        }
-        Ok(arena)
-    }
-
-    /// Keeps at most what the own parameters need: one costly import must not pin its memory.
-    fn keep_arena(&self, arena: Vec<Block>) {
-        if arena.len() <= self.params.memory_kib() as usize {
-            self.lock().push(arena);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
-        self.arenas.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut arena = self.arenas.take();
+        let result = argon2.hash_into(&mut arena, password.expose(), salt, tag);
+        result.map_err(|error| match error {
+            portcullis_argon2::Error::OutOfMemory => HashError::OutOfMemory,
+            error => refused(error),
+        })
     }
 }
 
@@ -111,24 +88,28 @@ impl PasswordHasher for Argon2id {
             self.params.passes(),
             self.params.lanes(),
         );
-        let params = Params::new(memory, passes, lanes, Some(TAG_BYTES)).map_err(refused)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let params = Params::new(memory, passes, lanes).map_err(refused)?;
+        let argon2 = Argon2::new(Variant::Argon2id, Version::V0x13, params);
         self.compute(password, &argon2, &salt, &mut tag)?;
-        HashString::from_argon2id(argon2.params(), &salt, tag).map_err(refused)
+        let params = argon2::Params::new(memory, passes, lanes, None).map_err(refused)?;
+        HashString::from_argon2id(&params, &salt, tag).map_err(refused)
     }
 
     fn verify(&self, password: &Password, hash: &HashString) -> Result<bool, HashError> {
-        let algorithm = match hash.variant() {
-            Variant::Argon2d => Algorithm::Argon2d,
-            Variant::Argon2i => Algorithm::Argon2i,
-            Variant::Argon2id => Algorithm::Argon2id,
+        let variant = match hash.variant() {
+            hash_string::Variant::Argon2d => Variant::Argon2d,
+            hash_string::Variant::Argon2i => Variant::Argon2i,
+            hash_string::Variant::Argon2id => Variant::Argon2id,
         };
-        let version = Version::try_from(hash.version()).map_err(refused)?;
-        let length = hash.tag().len();
-        let params = Params::new(hash.memory_kib(), hash.passes(), hash.lanes(), Some(length))
-            .map_err(refused)?;
-        let mut tag = Zeroizing::new(vec![0; length]);
-        let argon2 = Argon2::new(algorithm, version, params);
+        // The parser of hash strings lets no other version through.
+        let version = match hash.version() {
+            0x10 => Version::V0x10,
+            _ => Version::V0x13,
+        };
+        let params =
+            Params::new(hash.memory_kib(), hash.passes(), hash.lanes()).map_err(refused)?;
+        let mut tag = Zeroizing::new(vec![0; hash.tag().len()]);
+        let argon2 = Argon2::new(variant, version, params);
         self.compute(password, &argon2, hash.salt(), &mut tag)?;
         Ok(tag.ct_eq(hash.tag()).into())
     }
@@ -136,7 +117,7 @@ impl PasswordHasher for Argon2id {
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         let stored = u64::from(hash.memory_kib()) * u64::from(hash.passes());
         let ours = self.params.work();
-        let dated = hash.variant() != Variant::Argon2id
+        let dated = hash.variant() != hash_string::Variant::Argon2id
             || hash.version() != 0x13
             || hash.salt().len() < SALT_BYTES
             || hash.tag().len() < TAG_BYTES
