@@ -126,9 +126,10 @@ async fn write(address: SocketAddr, user: &str, operation: &str) -> Told {
         Some((0, sequence)) => Told::Applied(sequence.expect("a sequence")),
         // UNKNOWN and DEADLINE_EXCEEDED: it may have been applied.
         Some((2 | 4, _)) => Told::Unknown,
-        // RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE: it was not. NOT_FOUND is the answer of a
-        // store that has lost the user, which the audit will say.
-        Some((5 | 8 | 10 | 14, _)) => Told::Refused,
+        // RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE: it was not. NOT_FOUND and
+        // FAILED_PRECONDITION are the answers of a store that has lost its users, which the audit
+        // will say.
+        Some((5 | 8 | 9 | 10 | 14, _)) => Told::Refused,
         Some((code, _)) => panic!("no fault of a store is a reason for the code {code}"),
     }
 }

@@ -53,7 +53,7 @@ pub(crate) enum Error {
     #[error("the request is unknown to this release")]
     Unsupported,
     #[error("that a synchronous standby has the operation could not be confirmed")]
-    Unconfirmed(#[source] Box<Error>),
+    Unconfirmed(#[source] Box<Self>),
     #[error("the URL is not one of a PostgreSQL server")]
     Url,
     #[error("the server committed with a warning, so a standby may not have it")]

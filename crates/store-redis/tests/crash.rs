@@ -2,11 +2,7 @@
 //!
 //! `PORTCULLIS_KILLS` is how often; five times unless it says otherwise.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test reports by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::{sync::Arc, time::Instant};
 

@@ -96,7 +96,7 @@ async fn what_is_asked_to_be_forgotten_will_be() {
     for (id, wait) in [("42", ""), ("43", "&wait=1&wait_ms=20000")] {
         let store = open(&format!("{}?remember=86400{wait}", redis.url())).await;
         let operations = use_ids(&store, id).await;
-        let lives = lives(&[redis.clone()], &operations).await;
+        let lives = lives(std::slice::from_ref(&redis), &operations).await;
         let bounded = |life: &i64| (DAY - 60_000..DAY + 300_000).contains(life);
         assert!(lives.len() == 4 && lives.iter().all(bounded), "{lives:?}");
     }

@@ -11,8 +11,8 @@ use std::{
 };
 
 use portcullis_core::{
-    OperationId, UserKey, UserStore,
-    store::{Event, EventQuery, Version},
+    HashDigest, OperationId, UserKey, UserStore,
+    store::{CredentialChange, Event, EventQuery, Version},
 };
 use portcullis_testkit::linearizability::{Call, Entry, History, Moment, Outcome, Seen};
 use portcullis_tests::try_set_password;
@@ -51,8 +51,8 @@ const CLIENTS: usize = 16;
 struct Written {
     user: UserKey,
     operation: OperationId,
-    /// The version that it replaces, if its client knows.
-    base: Option<Version>,
+    /// The version that it replaces and the hash that it sets, if its client knows.
+    known: Option<(Version, HashDigest)>,
     began: Moment,
     ended: Moment,
     told: Outcome,
@@ -161,22 +161,25 @@ impl Notes {
         }
         let began = self.now();
         let answer = self.reader.commit(&change).await;
-        let (base, told) = (Some(read.version), Outcome::of(&answer));
-        self.note(user, change.operation, base, began, told);
+        let CredentialChange::Replace { hash, .. } = &change.credential else {
+            panic!("a password is set");
+        };
+        let (known, told) = (Some((read.version, hash.digest())), Outcome::of(&answer));
+        self.note(user, change.operation, known, began, told);
     }
 
     fn note(
         &self,
         user: &UserKey,
         operation: OperationId,
-        base: Option<Version>,
+        known: Option<(Version, HashDigest)>,
         began: Moment,
         told: Outcome,
     ) {
         let written = Written {
             user: user.clone(),
             operation,
-            base,
+            known,
             began,
             ended: self.now(),
             told,
@@ -236,16 +239,23 @@ impl Notes {
         }
         for write in self.writes.into_inner().unwrap() {
             let event = events.get(&(write.user.clone(), write.operation));
-            let Some(event) = event else {
-                let acknowledged = matches!(write.told, Outcome::Acknowledged(_));
-                assert!(!acknowledged, "what was acknowledged is there");
-                continue;
+            let (base, hash) = match (event, write.known) {
+                (Some(event), known) => {
+                    let refused = matches!(write.told, Outcome::NotApplied | Outcome::Conflict);
+                    assert!(!refused, "what was refused is not there");
+                    let base = known.map_or(Version(event.version.0 - 1), |(base, _)| base);
+                    (base, event.hash.unwrap())
+                }
+                (None, Some(known)) if write.told == Outcome::Conflict => known,
+                (None, _) => {
+                    let acknowledged = matches!(write.told, Outcome::Acknowledged(_));
+                    assert!(!acknowledged, "what was acknowledged is there");
+                    continue;
+                }
             };
-            let refused = matches!(write.told, Outcome::NotApplied | Outcome::Conflict);
-            assert!(!refused, "what was refused is not there");
             let call = Call::Write {
-                base: write.base.unwrap_or(Version(event.version.0 - 1)),
-                hash: event.hash.unwrap(),
+                base,
+                hash,
                 outcome: write.told,
             };
             let (began, ended) = (write.began, write.ended);

@@ -51,7 +51,7 @@ async fn partition(place: &Place) {
     // The functions have rows of these tables for arguments, so they are made again.
     let forget = "DO $$ DECLARE name regprocedure; BEGIN \
             FOR name IN SELECT oid FROM pg_proc \
-                WHERE pronamespace = current_schema()::regnamespace LOOP \
+                WHERE pronamespace = current_schema()::regnamespace AND proname <> 'home' LOOP \
                 EXECUTE 'DROP FUNCTION IF EXISTS ' || name || ' CASCADE'; \
             END LOOP; \
         END $$; \
