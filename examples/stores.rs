@@ -27,7 +27,9 @@ async fn open(url: &str) -> Result<Arc<dyn UserStore>, Box<dyn Error>> {
             let clock = Arc::new(SystemClock::new());
             Arc::new(SqliteStore::open(&SqliteConfig::new(path), clock).await?)
         }
-        "postgres" => Arc::new(PostgresStore::open(&PostgresConfig::parse(url)?).await?),
+        "postgres" | "postgresql" => {
+            Arc::new(PostgresStore::open(&PostgresConfig::parse(url)?).await?)
+        }
         _ => Arc::new(RedisStore::open(&RedisConfig::parse(url)?).await?),
     })
 }

@@ -38,9 +38,6 @@ async fn keep_trying(store: Store, users: Users, readiness: Arc<Readiness>) {
 
 async fn attempt(store: &Store, users: &Users, readiness: &Readiness) -> Result<(), StoreError> {
     let notes = store.prepare().await?;
-    for note in &notes {
-        tracing::warn!(note, "the store may lose what it has acknowledged");
-    }
     let created = users.apply(&*store.users).await?;
     tracing::info!(created, "bootstrap file applied");
     readiness.prepared(notes);

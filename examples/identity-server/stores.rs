@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// Brings the store into the shape that this release needs, and says by which settings it may
-    /// lose what it has acknowledged.
+    /// lose what it has acknowledged. The store has logged a warning of them itself.
     pub(crate) async fn prepare(&self) -> Result<Vec<String>, StoreError> {
         match &self.server {
             None => Ok(Vec::new()),

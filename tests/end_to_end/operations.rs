@@ -17,13 +17,14 @@ async fn the_same_id_again_returns_the_first_result_and_writes_nothing() {
         .through(Door::Rest, server.address)
         .await;
     assert_eq!((first.code, first.sequence), (0, Some(2)));
+    assert!(first.date.is_some());
     for door in Door::ALL {
         for password in ["Secret-1234", "Another-5678", "weak"] {
             let again = Ask::new("42", ADMIN).password(password).operation(ID);
             let again = again.through(door, server.address).await;
             assert_eq!(
-                (again.code, again.sequence),
-                (0, Some(2)),
+                (again.code, again.sequence, again.date),
+                (0, Some(2), first.date),
                 "{door:?} {password}"
             );
             assert_eq!(again.operation.as_deref(), Some(ID), "{door:?}");

@@ -60,6 +60,63 @@ async fn restore_dump(first: &str) {
     goes_on(&*restored, [source.cursor, ahead]).await;
 }
 
+/// The control: tables that are dumped one after the other are of different times.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_dumps_of_postgres_are_no_copy() {
+    let server = Postgres::start().await;
+    let store = postgres(&server.url("postgres")).await;
+    let load = start(&store).await;
+    let source = Source::read(&*store).await;
+    let directory = tempfile::tempdir().unwrap();
+    let place = |name: &str| directory.path().join(name).display().to_string();
+    let (url, events) = (server.url("postgres"), "portcullis.events");
+    let all_but = ["--exclude-table-data", events, "--file"];
+    program("pg_dump", &[&all_but[..], &[&place("most"), &url]].concat()).await;
+    load.wait_for_more(100).await;
+    let only = ["--data-only", "--table", events, "--file"];
+    program("pg_dump", &[&only[..], &[&place("events"), &url]].concat()).await;
+    drop(load.stop().await);
+
+    let target = Postgres::start().await;
+    let url = target.url("postgres");
+    let quiet = ["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"];
+    for dump in ["most", "events"] {
+        program(
+            "psql",
+            &[&quiet[..], &["--file", &place(dump), &url]].concat(),
+        )
+        .await;
+    }
+    let restored = postgres(&url).await;
+    let copied = source.compare(&*store, &*restored).await;
+    let refused = copy::refused_by_inspect(&url, &*restored).await;
+    println!("PostgreSQL, two dumps: {copied:?}, {refused} users are inconsistent");
+    assert!(refused > 0);
+}
+
+/// The control: half a log is an older past than the one that was there before the copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_log_of_redis_lacks_what_was_acknowledged() {
+    let server = Redis::start().await;
+    let store = redis(&server.url()).await;
+    let load = start(&store).await;
+    drop(load.stop().await);
+    let source = Source::read(&*store).await;
+    server.stop().await;
+    let files = server.directory().join("redis/appendonlydir");
+    let log = std::fs::read_dir(files).unwrap().flatten();
+    let mut log = log.filter(|file| file.file_name().to_string_lossy().ends_with("incr.aof"));
+    let log = std::fs::File::options()
+        .write(true)
+        .open(log.next().unwrap().path());
+    let log = log.unwrap();
+    log.set_len(log.metadata().unwrap().len() / 2).unwrap();
+    server.start_again().await;
+    let Copied { missing, .. } = source.compare(&*store, &*redis(&server.url()).await).await;
+    println!("Redis, half a log: {missing} events are missing");
+    assert!(missing > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_redis_files_is_consistent() {
     let server = Redis::start().await;

@@ -26,6 +26,12 @@ impl Dice {
         range.start + (bits ^ (bits >> 31)) % (range.end - range.start)
     }
 
+    /// One of so many.
+    pub(crate) fn index(&mut self, count: usize) -> usize {
+        let count = u64::try_from(count).unwrap();
+        usize::try_from(self.number(0..count)).unwrap()
+    }
+
     /// A time in milliseconds in a range.
     pub(crate) fn millis(&mut self, range: Range<u64>) -> Duration {
         Duration::from_millis(self.number(range))

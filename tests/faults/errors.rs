@@ -6,10 +6,12 @@ mod tally;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use portcullis_core::{
-    StoreError, UserKey, UserStore,
+    StoreError, SystemClock, UserKey, UserStore,
     store::{AttemptLimits, AttemptRequest, StoredHash, Subject, Verification},
     store::{HashUpgrade, Settlement},
 };
+use portcullis_store_sqlite::{SqliteConfig, SqliteStore};
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
@@ -18,6 +20,7 @@ use tokio::{
 use crate::{
     dice::Dice,
     fault::{Fault, heal},
+    handles::sqlite,
     people::{create, hash, key, new_user, operation, set},
     scale,
     site::Site,
@@ -40,8 +43,47 @@ async fn errors_of_a_cluster_are_true() {
     judge("Redis Cluster", &torment(Site::cluster().await).await);
 }
 
-fn judge(store: &str, tally: &Tally) {
-    println!("{store}: {tally}");
+/// There is no network, but another process that writes for longer than anybody waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_sqlite_are_true() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("users.db");
+    let patience = Duration::from_millis(20);
+    let config = SqliteConfig::new(&path).with_busy_timeout(patience);
+    let store = SqliteStore::open(&config, Arc::new(SystemClock::new()));
+    let store: Arc<dyn UserStore> = Arc::new(store.await.unwrap());
+    let witness = sqlite(&path).await;
+    let other = SqliteConnectOptions::new().filename(&path);
+    let mut other = other.connect().await.unwrap();
+    let mut dice = Dice::new();
+    let mut victims = Vec::new();
+    for _ in 0..8 {
+        victims.push(create(&*witness).await);
+    }
+    let mut tries = Vec::new();
+    while tries.len() < scale::faults() {
+        let mutations = prepare(&*witness, &victims).await;
+        let strike = async {
+            sqlx::raw_sql("BEGIN IMMEDIATE")
+                .execute(&mut other)
+                .await
+                .unwrap();
+            sleep(dice.millis(20..300)).await;
+            sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+        };
+        let (done, ()) = tokio::join!(run(&store, mutations), strike);
+        tries.extend(done);
+    }
+    let tally = Tally::of(&*witness, &tries).await;
+    println!("SQLite: {tally}");
+    nothing_is_wrong(&tally);
+    assert_eq!(
+        tally.unknown, 0,
+        "a process knows what its own file has: {tally}"
+    );
+}
+
+fn nothing_is_wrong(tally: &Tally) {
     assert!(
         tally.failed() * 4 > scale::faults(),
         "too few faults: {tally}"
@@ -49,6 +91,11 @@ fn judge(store: &str, tally: &Tally) {
     assert_eq!(tally.lost, 0, "{tally}");
     assert_eq!(tally.half_applied, 0, "{tally}");
     assert_eq!(tally.not_applied_but_there, 0, "{tally}");
+}
+
+fn judge(store: &str, tally: &Tally) {
+    println!("{store}: {tally}");
+    nothing_is_wrong(tally);
     assert!(tally.resolved * 100 >= tally.unknown * 95, "{tally}");
     // The control: a store that called every failure "not applied" would lie.
     assert!(tally.unknown_and_there > 0, "{tally}");

@@ -1,13 +1,14 @@
 //! A disk that fails to keep what it was given: `fsync` returns EIO.
 //!
-//! `strace` lets it fail in a running server. Only the long form of the tests does this; where
-//! `strace` is missing, that form fails.
+//! `strace` lets it fail in a running server. Where `strace` is missing or may not attach to a
+//! process, the tests say so and do nothing, and fail if everything has to run.
 
 use std::{
     fs,
+    io::Write,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -17,11 +18,16 @@ use portcullis_testkit::{
     servers::{Postgres, Redis, Settings},
 };
 use portcullis_tests::{ADMIN, Ask, Door, ORG, Server};
+use sqlx::{
+    ConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
+};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    handles::{postgres, redis},
-    scale::{is_privileged, not_run},
+    halves,
+    handles::{postgres, redis, sqlite},
+    scale::not_run,
 };
 
 /// Writers, and so acknowledgements that may be under way when the disk begins to fail.
@@ -29,8 +35,8 @@ const WRITERS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_acknowledges_nothing_that_it_could_not_sync() {
-    if !is_privileged() {
-        return not_run("fsync of PostgreSQL", "strace");
+    if !can_trace() {
+        return not_run("fsync of PostgreSQL", NEEDS);
     }
     let meanwhile = fail_under_postgres(Settings::new()).await;
     assert!(meanwhile <= WRITERS, "{meanwhile}");
@@ -39,8 +45,8 @@ async fn postgres_acknowledges_nothing_that_it_could_not_sync() {
 /// The control: a server that does not sync acknowledges all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_without_sync_goes_on_acknowledging() {
-    if !is_privileged() {
-        return not_run("fsync of PostgreSQL, the control", "strace");
+    if !can_trace() {
+        return not_run("fsync of PostgreSQL, the control", NEEDS);
     }
     let meanwhile = fail_under_postgres(Settings::new().with("fsync", "off")).await;
     assert!(meanwhile > WRITERS, "{meanwhile}");
@@ -48,8 +54,8 @@ async fn postgres_without_sync_goes_on_acknowledging() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_acknowledges_nothing_that_it_could_not_sync() {
-    if !is_privileged() {
-        return not_run("fsync of Redis", "strace");
+    if !can_trace() {
+        return not_run("fsync of Redis", NEEDS);
     }
     let server = Redis::start().await;
     let store = redis(&server.url()).await;
@@ -102,8 +108,8 @@ async fn fail_under(pids: &[u32], load: &Running) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_acknowledges_nothing_that_it_could_not_sync() {
-    if !is_privileged() {
-        return not_run("fsync of SQLite", "strace");
+    if !can_trace() {
+        return not_run("fsync of SQLite", NEEDS);
     }
     let mut server = Server::start().await;
     let ask = Ask::new("42", ADMIN);
@@ -129,6 +135,86 @@ async fn sqlite_acknowledges_nothing_that_it_could_not_sync() {
     }
 }
 
+/// The control: a connection that does not sync goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_without_sync_goes_on_acknowledging() {
+    if !can_trace() {
+        return not_run("fsync of SQLite, the control", NEEDS);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (child, counted) = halves::start("fsync::unsynced_half", directory.path());
+    let written = || {
+        fs::read_to_string(&counted)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    while written() < 10 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let failing = FailingDisk::under(&[child.id()]).await;
+    let before = written();
+    sleep(FAILING).await;
+    let meanwhile = written() - before;
+    failing.mend().await;
+    drop(child);
+    println!("SQLite without sync, fsync fails: {meanwhile} acknowledged meanwhile");
+    assert!(meanwhile > WRITERS, "{meanwhile}");
+}
+
+/// Writes without end, and says so in a file after each time.
+#[tokio::test]
+#[ignore = "the other half of a test"]
+async fn unsynced_half() {
+    let (path, mut counted) = halves::here();
+    drop(sqlite(&path).await);
+    let off = SqliteConnectOptions::new().filename(&path);
+    let mut off = off
+        .synchronous(SqliteSynchronous::Off)
+        .connect()
+        .await
+        .unwrap();
+    loop {
+        let write = "PRAGMA user_version = 1; BEGIN; \
+                     UPDATE users SET failures = failures + 1; \
+                     INSERT INTO shams SELECT 'x', coalesce(max(slot) + 1, 0), 0, NULL FROM shams; \
+                     COMMIT";
+        sqlx::raw_sql(write).execute(&mut off).await.unwrap();
+        counted.write_all(b"one\n").unwrap();
+    }
+}
+
+/// Whether `strace` is there and may attach to a process that it did not start.
+fn can_trace() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = sleeper.id().to_string();
+        let mut strace = Command::new("strace");
+        strace.args(["-qq", "-o", "/dev/null", "-p", &pid]);
+        let Ok(mut strace) = strace.stderr(Stdio::null()).spawn() else {
+            sleeper.kill().unwrap();
+            sleeper.wait().unwrap();
+            return false;
+        };
+        // It ends when it may not attach.
+        let attached = loop {
+            if tracer(sleeper.id()).is_some_and(|tracer| tracer != 0) {
+                break true;
+            } else if strace.try_wait().unwrap().is_some() {
+                break false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        drop(strace.kill());
+        strace.wait().unwrap();
+        attached
+    })
+}
+
+const NEEDS: &str = "`strace`, and leave to attach it to a process";
 /// How long the disk fails.
 const FAILING: Duration = Duration::from_secs(1);
 

@@ -1,17 +1,20 @@
 //! Servers of a store behind proxies.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use portcullis_core::UserStore;
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
 use portcullis_testkit::{
     proxy::Proxy,
-    servers::{Postgres, Redis, RedisCluster},
+    servers::{Postgres, Redis, RedisCluster, Settings},
 };
 use portcullis_tests::ORG;
 use tokio::time::{sleep, timeout};
 
-use crate::handles::{postgres_url, redis};
+use crate::{
+    dice::Dice,
+    handles::{postgres_url, redis},
+};
 
 /// A store, and everything between it and its clients.
 pub(crate) struct Site {
@@ -23,10 +26,36 @@ pub(crate) struct Site {
     pub(crate) pattern: &'static [u8],
     /// How long a handle waits for an answer.
     pub(crate) patience: Duration,
-    _servers: Box<dyn Any + Send + Sync>,
+    servers: Servers,
+}
+
+enum Servers {
+    Cluster(RedisCluster),
+    Postgres(Postgres),
+    Redis(Redis),
 }
 
 impl Site {
+    /// Kills a server of the store and starts it again, at the same address on the same data.
+    pub(crate) async fn kill_and_restart(&self, dice: &mut Dice) {
+        match &self.servers {
+            Servers::Cluster(cluster) => {
+                let node = dice.index(RedisCluster::SIZE);
+                cluster.kill(node).await;
+                cluster.start_again(node).await;
+                cluster.wait_until_whole().await;
+            }
+            Servers::Postgres(server) => {
+                server.kill().await;
+                server.start_again().await;
+            }
+            Servers::Redis(server) => {
+                server.kill().await;
+                server.start_again().await;
+            }
+        }
+    }
+
     pub(crate) async fn postgres() -> Self {
         let server = Postgres::start().await;
         let proxy = Proxy::to(server.address()).await;
@@ -35,7 +64,7 @@ impl Site {
             proxies: vec![proxy],
             pattern: ORG.as_bytes(),
             patience: STATEMENT + Duration::from_secs(1),
-            _servers: Box::new(server),
+            servers: Servers::Postgres(server),
         }
     }
 
@@ -47,19 +76,24 @@ impl Site {
             proxies: vec![proxy],
             pattern: SCRIPT,
             patience: ANSWER,
-            _servers: Box::new(server),
+            servers: Servers::Redis(server),
         }
     }
 
     /// Every node has a proxy, and tells clients and its replicas the proxy's port for its own.
+    ///
+    /// None fails over: that a replica knows all that was read is more than Redis promises.
     pub(crate) async fn cluster() -> Self {
-        let cluster = RedisCluster::start().await;
+        let settings = Settings::new().with("cluster-replica-no-failover", "yes");
+        let cluster = RedisCluster::start_with(settings).await;
         let mut proxies = Vec::new();
         for (node, address) in cluster.nodes().into_iter().enumerate() {
             let proxy = Proxy::to(address).await;
             let port = proxy.address().port().to_string();
             let announce = ["config", "set", "cluster-announce-port", &port];
             cluster.ask(node, &announce).await;
+            // A node that is started again says the same.
+            cluster.ask(node, &["config", "rewrite"]).await;
             proxies.push(proxy);
         }
         let heard = timeout(GOSSIP, heard_of(&cluster, &proxies)).await;
@@ -74,7 +108,7 @@ impl Site {
             proxies,
             pattern: SCRIPT,
             patience: ANSWER,
-            _servers: Box::new(cluster),
+            servers: Servers::Cluster(cluster),
         }
     }
 

@@ -303,6 +303,8 @@ pub struct Answer {
     pub sequence: Option<u64>,
     /// The owner of a success.
     pub owner: Option<String>,
+    /// The change date of a success, in seconds since 1970 and nanoseconds.
+    pub date: Option<(i64, i32)>,
     /// The operation id of the response.
     pub operation: Option<String>,
     /// The HTTP status, where the transport uses it.
@@ -326,7 +328,7 @@ pub enum Detail {
 }
 
 impl Answer {
-    /// What has to be equal on every transport: all but the sequence and the operation.
+    /// What has to be equal on every transport: all but the sequence, its date and the operation.
     pub fn outcome(&self) -> (i64, &str, &[Detail], Option<&str>) {
         (
             self.code,
@@ -374,6 +376,7 @@ impl Answer {
             message: String::new(),
             details: Vec::new(),
             sequence: Some(details.sequence),
+            date: date(&details),
             owner: Some(details.resource_owner),
             operation: reply.header("x-portcullis-operation-id").map(str::to_owned),
             http: Some(reply.status),
@@ -387,6 +390,7 @@ impl Answer {
             message: message.to_owned(),
             details,
             sequence: None,
+            date: None,
             owner: None,
             operation: reply.header("x-portcullis-operation-id").map(str::to_owned),
             http: Some(reply.status),
@@ -514,6 +518,7 @@ impl Answer {
                 .map(|status| status_details(status.details()))
                 .unwrap_or_default(),
             sequence: success.as_ref().map(|details| details.sequence),
+            date: success.as_ref().and_then(date),
             owner: success.map(|details| details.resource_owner),
             operation,
             http: None,
@@ -555,8 +560,14 @@ fn details_of_json(json: &serde_json::Value) -> zitadel::api::zitadel::v1::Objec
             .as_str()
             .expect("an owner")
             .to_owned(),
+        change_date: Some(serde_json::from_value(details["changeDate"].clone()).expect("a date")),
         ..Default::default()
     }
+}
+
+fn date(details: &zitadel::api::zitadel::v1::ObjectDetails) -> Option<(i64, i32)> {
+    let date = details.change_date.as_ref()?;
+    Some((date.seconds, date.nanos))
 }
 
 fn json_detail(detail: &serde_json::Value) -> Detail {

@@ -18,8 +18,8 @@ mod world;
 
 pub use ask::{Answer, Ask, Detail, Door, Method};
 pub use http::{Reply, exchange, get, post, request, send_raw, try_send_raw};
-pub use load::{Audit, Journal, Load, operation_id};
-pub use server::{InProcess, Options, Server, binary, run};
+pub use load::{Audit, Journal, Load, operation_id, try_set_password};
+pub use server::{InProcess, Options, Server, binary, example, run};
 pub use world::{
     ADMIN, BOOTSTRAP, IAM, NOBODY, ORG, OTHER_ADMIN, OTHER_ORG, VIEWER, rig, user_key,
 };

@@ -16,38 +16,35 @@ use tokio::{
 
 use crate::world::BOOTSTRAP;
 
-/// The built example, built now if it is not.
+/// The server, built now if it is not.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        // target/<profile>/deps/<this test>
-        let test = std::env::current_exe().expect("a test has a path");
-        let profile = test
-            .parent()
-            .and_then(Path::parent)
-            .expect("target/<profile>");
-        let mut build = std::process::Command::new(env!("CARGO"));
-        build.args([
-            "build",
-            "--quiet",
-            "-p",
-            "portcullis-examples",
-            "--example",
-            "identity-server",
-        ]);
-        build
-            .arg("--target-dir")
-            .arg(profile.parent().expect("target"));
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        assert!(
-            build.status().expect("cargo runs").success(),
-            "identity-server does not build"
-        );
-        profile.join("examples/identity-server")
-    })
+    BINARY.get_or_init(|| example("identity-server"))
+}
+
+/// An example, built now if it is not.
+pub fn example(name: &str) -> PathBuf {
+    // target/<profile>/deps/<this test>
+    let test = std::env::current_exe().expect("a test has a path");
+    let profile = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/<profile>");
+    let mut build = std::process::Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "-p", "portcullis-examples"]);
+    build.args(["--example", name]);
+    build
+        .arg("--target-dir")
+        .arg(profile.parent().expect("target"));
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    assert!(
+        build.status().expect("cargo runs").success(),
+        "{name} does not build"
+    );
+    profile.join("examples").join(name)
 }
 
 /// Runs the binary to its end in a directory.
@@ -75,6 +72,8 @@ pub struct Options {
     pub bootstrap: Option<String>,
     /// Whether the store is named by `PORTCULLIS_STORE` and not by `--store`.
     pub by_environment: bool,
+    /// The server of another release, if it is not to be this one.
+    pub binary: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -86,6 +85,7 @@ impl Default for Options {
             log_level: "debug",
             bootstrap: Some(BOOTSTRAP.to_owned()),
             by_environment: false,
+            binary: None,
         }
     }
 }
@@ -134,6 +134,15 @@ impl Server {
         Self::launch(Arc::clone(&self.directory), self.options.clone()).await
     }
 
+    /// Starts another one on the same directory, of another release.
+    pub async fn beside_of(&self, binary: Option<PathBuf>) -> Self {
+        let options = Options {
+            binary,
+            ..self.options.clone()
+        };
+        Self::launch(Arc::clone(&self.directory), options).await
+    }
+
     /// Kills it with SIGKILL and starts it again.
     pub async fn kill_and_restart(&mut self) {
         self.child.kill().await.expect("it can be killed");
@@ -142,7 +151,8 @@ impl Server {
     }
 
     async fn launch(directory: Arc<TempDir>, options: Options) -> Self {
-        let mut command = Command::new(binary());
+        let program = options.binary.as_deref().unwrap_or_else(|| binary());
+        let mut command = Command::new(program);
         command
             .args(["--listen", "127.0.0.1:0", "--argon2", options.argon2])
             .args(["--log-level", options.log_level])

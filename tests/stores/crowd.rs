@@ -2,12 +2,13 @@
 
 use portcullis_testkit::servers::Postgres;
 use portcullis_tests::{ADMIN, Ask, Door, ORG, OTHER_ORG, Server, get};
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::store::{Store, unique};
 
 on_stores! {
-    sixteen_start_at_once: redis cluster;
+    sixteen_start_at_once: redis cluster sentinel;
 }
 
 const SERVERS: usize = 16;
@@ -16,6 +17,13 @@ const USERS: usize = 8;
 
 async fn sixteen_start_at_once(store: Store) {
     all_serve(&store.url().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixteen_start_at_once_on_sqlite() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("users.db");
+    all_serve(&format!("sqlite:{}", path.display())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,8 +6,8 @@ use portcullis_tests::{Ask, Door, Options, Server, get, operation_id, rig};
 use crate::store::Store;
 
 on_stores! {
-    every_pair_reads_back_only_itself: sqlite postgres redis cluster;
-    nul_is_refused: sqlite postgres redis cluster;
+    every_pair_reads_back_only_itself: sqlite postgres redis cluster sentinel;
+    nul_is_refused: sqlite postgres redis cluster sentinel;
 }
 
 /// What ids look like. Some end where another one goes on.
@@ -187,5 +187,14 @@ async fn nul_is_refused(store: Store) {
             let answer = answer.through(door, server.address).await;
             assert_eq!(answer.code, 3, "{door:?} {user:?}: {answer:?}");
         }
+    }
+    // No header can hold one, so an organisation is named by a path.
+    let authorization = format!("Bearer {}", portcullis_tests::ADMIN);
+    let headers = [("authorization", authorization.as_str())];
+    for pair in ["%00/42", "69629023906488334%00/42", "69629023906488334/%00"] {
+        let path = format!("/portcullis/v1/operations/{pair}/{}", operation_id());
+        let reply = get(server.address, &path, &headers).await;
+        let told = (reply.status, reply.json()["code"].as_i64());
+        assert_eq!(told, (400, Some(3)), "{path}: {}", reply.text());
     }
 }

@@ -11,9 +11,14 @@ use portcullis_tests::{Journal, Load, Server};
 use crate::{own::Own, store::Store};
 
 on_stores! {
-    of_the_server: sqlite postgres redis cluster;
-    of_the_store: postgres redis cluster;
+    of_the_server: sqlite postgres redis cluster sentinel;
+    of_the_store: postgres redis cluster sentinel;
 }
+
+/// From the kill of the server until it listens again.
+const READY: Duration = Duration::from_secs(2);
+/// From the store's return until the server serves.
+const SERVES: Duration = Duration::from_secs(5);
 
 /// How often something is killed; `./test --long` asks for more.
 fn cycles() -> usize {
@@ -21,17 +26,23 @@ fn cycles() -> usize {
     asked.and_then(|text| text.parse().ok()).unwrap_or(5)
 }
 
+/// How many acknowledgements there are before a kill. How far the load gets differs each time: that
+/// is the point of it. In the long form there are a thousand, for 50,000 in all.
+fn writes(cycle: usize) -> usize {
+    let few = 10 + 7 * (cycle % 5);
+    if cycles() > 5 { 1000 + few } else { few }
+}
+
 async fn of_the_server(store: Store) {
     let mut server = store.serve().await;
     let mut journal = Journal::default();
     for cycle in 0..cycles() {
         let load = Load::on(server.address);
-        // How far the load gets before the kill differs each time: that is the point of it.
-        load.wait_for_more(10 + 7 * (cycle % 5)).await;
+        load.wait_for_more(writes(cycle)).await;
         let killed = Instant::now();
         server.kill_and_restart().await;
         let down = killed.elapsed();
-        assert!(down < Duration::from_secs(5), "ready again after {down:?}");
+        assert!(down < READY, "ready again after {down:?}");
         journal.append(load.stop().await);
     }
     let audit = journal.audit(&server).await;
@@ -41,16 +52,16 @@ async fn of_the_server(store: Store) {
 
 async fn of_the_store(store: Store) {
     let own = Own::start(store).await;
-    let server = Server::on(own.url()).await;
+    let server = Server::on(own.safe_url()).await;
     let load = Load::on(server.address);
     for cycle in 0..cycles() {
-        load.wait_for_more(20 + 7 * (cycle % 5)).await;
+        load.wait_for_more(writes(cycle)).await;
         own.kill().await;
         own.start_again().await;
         let back = Instant::now();
         load.wait_for_more(1).await;
         let down = back.elapsed();
-        assert!(down < Duration::from_secs(5), "serves again after {down:?}");
+        assert!(down < SERVES, "serves again after {down:?}");
     }
     let audit = load.stop().await.audit(&server).await;
     println!("{store:?} killed {} times: {audit}", cycles());

@@ -10,6 +10,7 @@ use crate::store::Store;
 
 on_stores! {
     every_id_has_one_event: sqlite postgres redis cluster;
+    without_an_id_every_attempt_has_one: sqlite postgres redis cluster;
 }
 
 /// How often in a row answers are lost, and whose.
@@ -40,6 +41,26 @@ async fn every_id_has_one_event(store: Store) {
         });
         assert_eq!(stored.collect::<HashSet<_>>(), told, "{user}");
     }
+}
+
+/// The control: who asks again without an id gets an event for each time that the server heard it.
+async fn without_an_id_every_attempt_has_one(store: Store) {
+    let server = store.serve().await;
+    let proxy = Proxy::to(server.address).await;
+    let password = "Secret-1234-canary";
+    let ask = Ask::new("42", ADMIN).password(password);
+    for _ in 0..3 {
+        proxy.drop_replies(password.as_bytes(), 1);
+        assert!(try_ask(&ask, Door::Rest, proxy.address()).await.is_none());
+        let answer = ask.through(Door::Rest, proxy.address()).await;
+        assert_eq!(answer.code, 0, "{answer:?}");
+    }
+    let (_, lines) = server.inspect(ORG, "42").await;
+    assert_eq!(
+        lines.len(),
+        2 + 2 * 3,
+        "two for each change that was wanted"
+    );
 }
 
 /// Asks for one password after the other until the answer arrives; what was answered to each id.

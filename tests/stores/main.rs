@@ -26,6 +26,7 @@ macro_rules! on_stores {
 mod bad_starts;
 mod choice;
 mod crowd;
+mod example;
 mod hang_ups;
 mod hostile_ids;
 mod kills;
@@ -36,3 +37,5 @@ mod own;
 mod secrets;
 mod settings;
 mod store;
+mod tls;
+mod upgrade;

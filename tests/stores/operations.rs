@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::store::Store;
 
 on_stores! {
-    an_id_is_used_once: sqlite postgres redis cluster;
-    an_id_belongs_to_one_user_and_method: sqlite postgres redis cluster;
-    what_became_of_an_id_can_be_asked: sqlite postgres redis cluster;
+    an_id_is_used_once: sqlite postgres redis cluster sentinel;
+    an_id_belongs_to_one_user_and_method: sqlite postgres redis cluster sentinel;
+    what_became_of_an_id_can_be_asked: sqlite postgres redis cluster sentinel;
 }
 
 async fn an_id_is_used_once(store: Store) {
@@ -22,8 +22,8 @@ async fn an_id_is_used_once(store: Store) {
                 let again = ask.clone().password(password);
                 let again = again.through(door, server.address).await;
                 assert_eq!(
-                    (&again.owner, again.sequence, &again.operation),
-                    (&told.owner, told.sequence, &ask.operation),
+                    (&again.owner, again.sequence, again.date, &again.operation),
+                    (&told.owner, told.sequence, told.date, &ask.operation),
                     "{first:?}, then {door:?}: {again:?}"
                 );
             }

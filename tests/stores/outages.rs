@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::{own::Own, store::Store};
 
 on_stores! {
-    the_server_waits_for_its_store: postgres redis cluster;
+    the_server_waits_for_its_store: postgres redis cluster sentinel;
     the_server_waits_for_a_silent_store: postgres redis;
 }
 

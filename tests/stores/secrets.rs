@@ -2,12 +2,12 @@
 
 use std::{process::Stdio, time::Duration};
 
-use portcullis_testkit::servers::{Postgres, Redis, RedisCluster, Settings};
+use portcullis_testkit::servers::{Postgres, Redis, RedisCluster, RedisSentinel, Settings};
 use portcullis_tests::{ADMIN, Ask, BOOTSTRAP, ORG, Options, Server, binary, get};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::store::cluster_url;
+use crate::store::{cluster_url, sentinel_url};
 
 const CANARY: &str = "c4nary";
 const RIGHT: &str = "c4nary-right";
@@ -55,6 +55,26 @@ async fn of_a_cluster() {
     says_nothing(&server).await;
 }
 
+/// The password is that of the servers of data; Sentinels have none.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_sentinel() {
+    let sentinel = RedisSentinel::start(3).await;
+    for setting in ["masterauth", "requirepass"] {
+        for node in 0..2 {
+            let command = ["config", "set", setting, RIGHT];
+            assert_eq!(sentinel.cli(node, &command).await, "OK");
+        }
+    }
+    let bare = sentinel_url(&sentinel);
+    let url = |password: &str| bare.replace("://", &format!("://:{password}@"));
+    let server = serve(url(RIGHT), &["c4nary=1", "wait_ms=c4nary"]).await;
+    refused(&url(WRONG), "WRONGPASS").await;
+    for node in 0..2 {
+        sentinel.kill(node).await;
+    }
+    says_nothing(&server).await;
+}
+
 /// A database and a role that has to say its password.
 async fn with_a_password() -> Postgres {
     let postgres = Postgres::start().await;
@@ -96,9 +116,10 @@ async fn serve(url: String, bad: &[&str]) -> Server {
         assert_eq!(exit, 2, "{text}");
     }
     // A host that is not there may come: the server starts without it.
-    let (credentials, _) = url.rsplit_once('@').unwrap();
+    let (credentials, place) = url.rsplit_once('@').unwrap();
+    let path = place.find('/').map_or("", |at| &place[at..]);
     let elsewhere = Server::with(Options {
-        store: format!("{credentials}@nowhere.invalid:1"),
+        store: format!("{credentials}@nowhere.invalid:1{path}"),
         by_environment: true,
         log_level: "trace",
         ..Options::default()

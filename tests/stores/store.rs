@@ -77,7 +77,7 @@ pub(crate) fn cluster_url(cluster: &RedisCluster) -> String {
 }
 
 /// All sentinels in one URL, with the name of what they watch and a database.
-fn sentinel_url(servers: &RedisSentinel) -> String {
+pub(crate) fn sentinel_url(servers: &RedisSentinel) -> String {
     let urls = servers.sentinel_urls();
     let hosts = urls.iter().map(|url| {
         let host = url.strip_prefix("redis://").unwrap();

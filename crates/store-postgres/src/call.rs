@@ -1,6 +1,6 @@
 //! One statement and its values, as a prepared statement or as plain text.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use chrono::{Datelike, Timelike};
 use portcullis_core::Timestamp;
@@ -10,14 +10,15 @@ use sqlx::{
 };
 
 /// How statements reach the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Protocol {
     /// Parsed once for each connection; values travel beside the text.
     Prepared,
     /// One message with the values in the text. The driver splits everything else into two
     /// messages, and between them a pooler may go on with another server connection, on which
-    /// the prepared statement is somebody else's.
-    Simple,
+    /// the prepared statement is somebody else's. Before it, in the same message and so in the
+    /// same transaction, stand the settings that are otherwise those of the session.
+    Simple(Arc<str>),
 }
 
 /// A statement that is ready to be sent. It holds hashes, so it is not printed.
@@ -69,10 +70,11 @@ impl Call {
     pub(crate) async fn fetch(
         self,
         connection: &mut PgConnection,
-        protocol: Protocol,
+        protocol: &Protocol,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        if protocol == Protocol::Simple {
-            let query = sqlx::raw_sql(AssertSqlSafe(self.written_out()));
+        if let Protocol::Simple(settings) = protocol {
+            let text = format!("{settings}{}", self.written_out());
+            let query = sqlx::raw_sql(AssertSqlSafe(text));
             return query.fetch_all(connection).await;
         }
         let mut arguments = PgArguments::default();

@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::error::Error;
+use crate::{call::Protocol, error::Error};
 
 /// How a [`PostgresStore`](crate::PostgresStore) reaches its database. Printing it shows no
 /// address, user or password.
@@ -144,17 +144,30 @@ impl PostgresConfig {
     pub(crate) fn serving(&self) -> PgConnectOptions {
         let options = self.options.clone().disable_statement_logging();
         if self.pgbouncer {
-            // A pooler takes no options of a session, not even the driver's own one; README.md
-            // says what its role needs.
+            // A pooler takes no options of a session, not even the driver's own one. They travel
+            // with each statement.
             return options.extra_float_digits(None);
         }
-        let milliseconds = |timeout: Duration| timeout.as_millis().to_string();
         options.options([
             ("statement_timeout", milliseconds(self.statement_timeout)),
             ("lock_timeout", milliseconds(self.lock_timeout)),
             ("idle_in_transaction_session_timeout", "10000".to_owned()),
             ("default_transaction_isolation", "read committed".to_owned()),
         ])
+    }
+
+    /// How statements reach the server, with what has to be set for each behind a pooler. No
+    /// transaction is ever idle there: it begins and ends with one message.
+    pub(crate) fn protocol(&self) -> Protocol {
+        if !self.pgbouncer {
+            return Protocol::Prepared;
+        }
+        let settings = format!(
+            "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; ",
+            milliseconds(self.statement_timeout),
+            milliseconds(self.lock_timeout)
+        );
+        Protocol::Simple(settings.into())
     }
 
     pub(crate) fn pool(&self) -> PgPoolOptions {
@@ -231,6 +244,10 @@ impl FromStr for Parsed {
     }
 }
 
+fn milliseconds(timeout: Duration) -> String {
+    timeout.as_millis().to_string()
+}
+
 fn setting<T: FromStr>(value: &str) -> Result<T, Error> {
     value.parse().map_err(|_| Error::Setting)
 }
@@ -273,8 +290,25 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use portcullis_core::StoreErrorKind;
+    use portcullis_testkit::servers::Postgres;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_session_has_its_timeouts_from_the_beginning() {
+        let url = Postgres::shared().await.url("postgres");
+        let config = PostgresConfig::parse(&url).unwrap();
+        let mut session = config.serving().connect().await.unwrap();
+        for (show, value) in [
+            ("SHOW statement_timeout", "5s"),
+            ("SHOW lock_timeout", "2s"),
+            ("SHOW idle_in_transaction_session_timeout", "10s"),
+            ("SHOW default_transaction_isolation", "read committed"),
+        ] {
+            let told = sqlx::query_scalar::<_, String>(show);
+            assert_eq!(told.fetch_one(&mut session).await.unwrap(), value);
+        }
+    }
 
     #[test]
     fn a_url_says_everything() {

@@ -26,8 +26,7 @@ pub(crate) enum Error {
     #[error("the migration {0} was edited after it had been applied")]
     MigrationEdited(i64),
     #[error(
-        "fsync, full_page_writes or synchronous_commit is off, so the server may lose what it \
-         acknowledged"
+        "fsync, full_page_writes or synchronous_commit is off, so a crash loses the newest commits"
     )]
     NotDurable,
     #[error("a number is too large for the database")]
@@ -53,8 +52,12 @@ pub(crate) enum Error {
     Task(#[source] JoinError),
     #[error("the request is unknown to this release")]
     Unsupported,
+    #[error("that a synchronous standby has the operation could not be confirmed")]
+    Unconfirmed(#[source] Box<Self>),
     #[error("the URL is not one of a PostgreSQL server")]
     Url,
+    #[error("the server committed with a warning, so a standby may not have it")]
+    Warned,
     #[error("a statement that writes failed")]
     Write(#[source] Failure),
 }
@@ -67,7 +70,11 @@ impl Error {
             }
             Self::Write(failure) => failure.kind(Step::Write),
             Self::ReadOnly | Self::SilentRead => StoreErrorKind::Unavailable,
-            Self::Answer(_) | Self::SilentWrite | Self::Task(_) => StoreErrorKind::OutcomeUnknown,
+            Self::Answer(_)
+            | Self::SilentWrite
+            | Self::Task(_)
+            | Self::Unconfirmed(_)
+            | Self::Warned => StoreErrorKind::OutcomeUnknown,
             Self::Cursor
             | Self::Encoding
             | Self::Method

@@ -6,6 +6,7 @@ mod config;
 mod durability;
 mod error;
 mod migrate;
+mod notices;
 mod queries;
 mod row;
 mod sessions;

@@ -120,7 +120,8 @@ fn lock(schema: &str) -> String {
     format!("SELECT pg_advisory_xact_lock(hashtextextended('portcullis migrates {schema}', 0))")
 }
 
-const TIMEOUTS: &str = "SET LOCAL lock_timeout = '8s'; SET LOCAL statement_timeout = '10min'";
+const TIMEOUTS: &str = "SET LOCAL lock_timeout = '8s'; SET LOCAL statement_timeout = '10min'; \
+    SET LOCAL idle_in_transaction_session_timeout = '10s'";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// As the driver's own migrator has it, so that its tools can read it.
 const TABLE: &str = "CREATE TABLE migrations (

@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Queries {
     check: SqlStr,
     commit: SqlStr,
+    confirm: SqlStr,
     create: SqlStr,
     durability: SqlStr,
     guard: SqlStr,
@@ -52,6 +53,7 @@ impl Queries {
         Self {
             check: call("is_writable", "is_writable", 0),
             commit: call(MUTATION, "commit_change", 16),
+            confirm: sql(CONFIRM.to_owned()),
             create: call(MUTATION, "create_user", 11),
             durability: sql(DURABILITY.to_owned()),
             guard: call("guard::text", "guard", 2),
@@ -68,6 +70,11 @@ impl Queries {
 
     pub(crate) fn check(&self) -> Call {
         Call::new(&self.check)
+    }
+
+    /// Where commits wait for standbys, a commit that ends once they have everything before it.
+    pub(crate) fn confirm(&self) -> Call {
+        Call::new(&self.confirm)
     }
 
     pub(crate) fn durability(&self) -> Call {
@@ -265,6 +272,8 @@ const USER: &str = "organisation, user_id, username, kind, state, hash, must_cha
 const EVENT: &str = "organisation, user_id, sequence, kind, version, state, failures, \
     must_change, hash_sha256, operation, editor, date, era, tx::text AS tx";
 const MUTATION: &str = "outcome, at_sequence, at_date";
+const CONFIRM: &str = "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' \
+    THEN pg_logical_emit_message(true, 'portcullis', '')::text END";
 const DURABILITY: &str = "SELECT current_setting('fsync')::boolean AS fsync, \
     current_setting('full_page_writes')::boolean AS full_page_writes, \
     current_setting('synchronous_commit') AS synchronous_commit, \

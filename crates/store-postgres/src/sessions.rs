@@ -12,6 +12,7 @@ use crate::{
     call::{Call, Protocol},
     config::PostgresConfig,
     error::Error,
+    notices::overhear,
 };
 
 /// A pool and the manner of talking to it. Clones share it.
@@ -25,14 +26,9 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(pool: PgPool, config: &PostgresConfig) -> Self {
-        let protocol = if config.pgbouncer {
-            Protocol::Simple
-        } else {
-            Protocol::Prepared
-        };
         Self {
             pool,
-            protocol,
+            protocol: config.protocol(),
             patience: config.patience(),
         }
     }
@@ -48,7 +44,7 @@ impl Sessions {
 
     pub(crate) async fn read(&self, call: Call) -> Result<Vec<PgRow>, Error> {
         let mut lease = self.acquire().await?;
-        let answer = lease.fetch(call, self.protocol, self.patience).await;
+        let answer = lease.fetch(call, &self.protocol, self.patience).await;
         let answer = match answer {
             Some(answer) => answer.map_err(|error| Error::Read(error.into())),
             None => Err(Error::SilentRead),
@@ -61,11 +57,13 @@ impl Sessions {
     /// never more such tasks than connections.
     pub(crate) async fn write(&self, call: Call) -> Result<PgRow, Error> {
         let mut lease = self.acquire().await?;
-        let (protocol, patience) = (self.protocol, self.patience);
+        let (protocol, patience) = (self.protocol.clone(), self.patience);
         let task = tokio::spawn(async move {
-            let answer = match lease.fetch(call, protocol, patience).await {
-                Some(answer) => answer.map_err(|error| Error::Write(error.into())),
-                None => Err(Error::SilentWrite),
+            let answer = overhear(lease.fetch(call, &protocol, patience)).await;
+            let answer = match answer {
+                (Some(Ok(_)), true) => Err(Error::Warned),
+                (Some(answer), _) => answer.map_err(|error| Error::Write(error.into())),
+                (None, _) => Err(Error::SilentWrite),
             };
             lease.end(answer)
         });
@@ -92,7 +90,7 @@ impl Lease {
     async fn fetch(
         &mut self,
         call: Call,
-        protocol: Protocol,
+        protocol: &Protocol,
         patience: Duration,
     ) -> Option<Result<Vec<PgRow>, sqlx::Error>> {
         let connection = self.0.as_mut()?;

@@ -133,7 +133,8 @@ impl PostgresStore {
         self
     }
 
-    /// Does for a store that was connected lazily what [`open`](Self::open) would have done.
+    /// Does for a store that was connected lazily what [`open`](Self::open) would have done, and
+    /// logs a warning if the server may lose what it acknowledges.
     ///
     /// ```no_run
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -151,7 +152,14 @@ impl PostgresStore {
         if !self.guarded {
             self.migrate().await?;
         }
-        self.check().await
+        self.check().await?;
+        if !self.durability().await?.survives_crash() {
+            tracing::warn!(
+                "PostgreSQL may lose what it acknowledged: {}",
+                Error::NotDurable
+            );
+        }
+        Ok(())
     }
 
     /// Brings the schema up to date, on a connection of its own. An older release works on the
@@ -232,7 +240,11 @@ impl UserStore for PostgresStore {
         let row = self
             .mutate(call, key, user.operation, Method::Create)
             .await?;
-        Ok(row::created(&row, owner).map_err(unread)?)
+        let outcome = row::created(&row, owner).map_err(unread)?;
+        if matches!(outcome, CreateOutcome::Replayed(_)) {
+            self.confirm().await?;
+        }
+        Ok(outcome)
     }
 
     async fn load(&self, key: &UserKey) -> Result<Option<UserRecord>, StoreError> {
@@ -246,7 +258,11 @@ impl UserStore for PostgresStore {
         let row = self
             .mutate(call, key, change.operation, change.method)
             .await?;
-        Ok(row::committed(&row, owner).map_err(unread)?)
+        let outcome = row::committed(&row, owner).map_err(unread)?;
+        if matches!(outcome, CommitOutcome::Replayed(_)) {
+            self.confirm().await?;
+        }
+        Ok(outcome)
     }
 
     async fn take_attempt(&self, request: &AttemptRequest) -> Result<AttemptOutcome, StoreError> {
@@ -273,7 +289,11 @@ impl UserStore for PostgresStore {
         let row = self
             .mutate(call, key, upgrade.operation, Method::UpgradeHash)
             .await?;
-        Ok(row::upgraded(&row, owner).map_err(unread)?)
+        let outcome = row::upgraded(&row, owner).map_err(unread)?;
+        if matches!(outcome, UpgradeOutcome::Replayed(_)) {
+            self.confirm().await?;
+        }
+        Ok(outcome)
     }
 
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
@@ -290,14 +310,23 @@ impl UserStore for PostgresStore {
             .sessions
             .read(self.queries.operation(key, operation))
             .await?;
-        let record = rows
-            .first()
-            .map(|row| row::operation(row, key.organisation()));
-        Ok(record.transpose()?)
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        self.confirm().await?;
+        Ok(Some(row::operation(row, key.organisation())?))
     }
 }
 
 impl PostgresStore {
+    /// Makes sure that what was just read is kept: the commit that wrote it may not have waited for
+    /// a standby, because its server died or was told not to.
+    async fn confirm(&self) -> Result<(), Error> {
+        let confirmed = self.sessions.write(self.queries.confirm()).await;
+        confirmed.map_err(|error| Error::Unconfirmed(Box::new(error)))?;
+        Ok(())
+    }
+
     /// Calls, and asks what an operation id was used for where that stood in the way.
     async fn mutate(
         &self,

@@ -1,5 +1,5 @@
 //! The contract of `UserStore`, over a schema of a real server; once more as a role that may only
-//! call functions, with every statement in one message as a pooler needs it.
+//! call functions, through PgBouncer in transaction mode; and once more over partitions.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
@@ -8,8 +8,12 @@ mod place;
 #[path = "server/schema.rs"]
 mod schema;
 
-portcullis_testkit::store_conformance!(schema::Schema<false>);
+portcullis_testkit::store_conformance!(schema::Schema<{ schema::PLAIN }>);
 
 mod guarded {
-    portcullis_testkit::store_conformance!(crate::schema::Schema<true>);
+    portcullis_testkit::store_conformance!(crate::schema::Schema<{ crate::schema::GUARDED }>);
+}
+
+mod partitioned {
+    portcullis_testkit::store_conformance!(crate::schema::Schema<{ crate::schema::PARTITIONED }>);
 }

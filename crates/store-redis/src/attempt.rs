@@ -1,5 +1,7 @@
 //! Attempts: what each script is told, and what its answer means.
 
+use std::time::Duration;
+
 use portcullis_core::store::{
     AttemptOutcome, AttemptRequest, AttemptState, Decision, Method, Permit, SettleOutcome,
     Settlement, Verification,
@@ -25,7 +27,8 @@ impl RedisStore {
             .with_lease(limits.lease)
             .with_flag("guesses_code", request.guessed_code);
         // An open permit must not be forgotten, and neither must what it comes to.
-        let keep = limits.lease.saturating_add(DAY);
+        let at_least = limits.lease.saturating_add(DAY);
+        let keep = self.keep_attempt(&place, at_least);
         let reply = self.run_claimed(&scripts::TAKE, &place, keep, call).await?;
         match reply.outcome {
             Outcome::NotFound => Ok(AttemptOutcome::NotFound),
@@ -52,7 +55,8 @@ impl RedisStore {
             .with("verification", verification)
             .with_some("lock_at", lock_at.map(|failures| failures.to_string()));
         // The permit claimed the id already.
-        let reply = self.run(&scripts::SETTLE, &place, DAY, call).await?;
+        let keep = self.keep_attempt(&place, DAY);
+        let reply = self.run(&scripts::SETTLE, &place, keep, call).await?;
         match reply.outcome {
             Outcome::Expired => Ok(SettleOutcome::Expired),
             Outcome::Settled => Ok(SettleOutcome::Settled {
@@ -60,6 +64,16 @@ impl RedisStore {
                 locked: reply.count(1)? == 1,
             }),
             _ => Err(Error::Reply),
+        }
+    }
+
+    /// How long an attempt's id is remembered. One on a sham has no event that it could be kept
+    /// with, and whoever makes up ids of users must not fill the memory.
+    fn keep_attempt(&self, place: &Place, at_least: Duration) -> Option<Duration> {
+        if place.is_sham() {
+            Some(at_least)
+        } else {
+            self.remember.map(|remember| remember.max(at_least))
         }
     }
 }

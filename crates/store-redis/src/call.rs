@@ -23,7 +23,7 @@ impl RedisStore {
         &self,
         script: &Script,
         place: &Place,
-        keep: Duration,
+        keep: Option<Duration>,
         call: Call,
     ) -> Result<Reply, Error> {
         if !self.keys.is_cluster() {
@@ -34,17 +34,22 @@ impl RedisStore {
         let id = OperationId::random(&OsRandom).map_err(Error::Random)?;
         let (owner, id) = (owner.as_bytes(), id.to_string());
         // The claim outlives the record that it guards.
-        let keep_claim = millis(keep.saturating_add(DAY));
-        let arguments = [owner, id.as_bytes(), keep_claim.as_bytes()];
+        let keep_claim = keep.map(|keep| millis(keep.saturating_add(DAY)));
+        let mut arguments = vec![owner, id.as_bytes()];
+        arguments.extend(keep_claim.as_deref().map(str::as_bytes));
         let claim = self.evaluate(&scripts::CLAIM, &keys, &arguments, false);
-        if claim.await?.0 != Value::Int(1) {
+        let (claim, replicated) = claim.await?;
+        if claim != Value::Int(1) {
             return Ok(Reply::of(Outcome::Reused));
+        } else if !replicated {
+            // A failover could forget it and let another user have the id.
+            return Err(Error::Unreplicated);
         }
         let reply = self.run(script, place, keep, call).await?;
         if reply.outcome.is_refusal() {
             let arguments = [id.as_bytes()];
             let given_up = self.evaluate(&scripts::RELEASE, &keys, &arguments, false);
-            // The refusal holds either way; a claim that stays is forgotten in time.
+            // The refusal holds either way; a claim that stays is still this subject's to use.
             drop(given_up.await);
         }
         Ok(reply)
@@ -55,7 +60,7 @@ impl RedisStore {
         &self,
         script: &Script,
         place: &Place,
-        keep: Duration,
+        keep: Option<Duration>,
         call: Call,
     ) -> Result<Reply, Error> {
         let mut keys = vec![
@@ -69,7 +74,7 @@ impl RedisStore {
         let now = self.clock.as_ref().map(|clock| present(clock.now()));
         let mut call = call
             .with_some("now", now.transpose()?)
-            .with("keep", millis(keep))
+            .with_some("keep", keep.map(millis))
             .with_fact("touch", self.replicas.is_some());
         for _ in 0..DIGESTS {
             let arguments: Vec<_> = call.arguments().collect();
@@ -87,7 +92,7 @@ impl RedisStore {
     }
 
     /// The answer of a script, and whether enough replicas have what it wrote.
-    async fn evaluate(
+    pub(crate) async fn evaluate(
         &self,
         script: &Script,
         keys: &[String],
@@ -124,7 +129,7 @@ impl RedisStore {
     }
 
     /// Waits right behind a write, on its connection, for the replicas that are asked for.
-    pub(crate) fn await_replicas(&self, commands: &mut Pipeline) {
+    fn await_replicas(&self, commands: &mut Pipeline) {
         if let Some(replicas) = self.replicas {
             let mut wait = cmd("WAIT");
             let within = u64::try_from(replicas.within.as_millis()).unwrap_or(u64::MAX);
@@ -133,7 +138,7 @@ impl RedisStore {
         }
     }
 
-    pub(crate) fn is_replicated(&self, answer: Option<&Value>) -> bool {
+    fn is_replicated(&self, answer: Option<&Value>) -> bool {
         match (self.replicas, answer) {
             (None, _) => true,
             (Some(replicas), Some(Value::Int(count))) => *count >= i64::from(replicas.count),

@@ -1,6 +1,6 @@
 //! Where Redis is, how much it must promise, and how long operation ids are remembered.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use zeroize::Zeroizing;
 
@@ -13,11 +13,13 @@ pub struct RedisConfig {
     pub(crate) topology: Topology,
     pub(crate) hosts: Vec<Host>,
     pub(crate) tls: bool,
+    /// A file with the certificates of authorities, in place of the usual ones.
+    pub(crate) ca: Option<PathBuf>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) database: i64,
     pub(crate) prefix: String,
-    pub(crate) remember: Duration,
+    pub(crate) remember: Option<Duration>,
     pub(crate) require_durable: bool,
     pub(crate) replicas: Option<Replicas>,
 }
@@ -56,7 +58,7 @@ pub enum ConfigError {
     /// A parameter without a meaning.
     #[error(
         "the URL of Redis has an unknown parameter; \
-         there are prefix, remember, require_durable, wait and wait_ms"
+         there are ca, prefix, remember, require_durable, wait and wait_ms"
     )]
     Parameter,
     /// A key prefix that could change the place of a key.
@@ -95,8 +97,9 @@ impl RedisConfig {
     ///
     /// | parameter | meaning | if absent |
     /// | --- | --- | --- |
+    /// | `ca` | with `rediss`, a file of the authorities to trust, in PEM | those of the build |
     /// | `prefix` | what every key begins with | `portcullis:` |
-    /// | `remember` | seconds for which the operation ids of mutations are kept, at least a day | a week |
+    /// | `remember` | seconds for which operation ids are kept, at least a day | as long as their events |
     /// | `require_durable` | refuse servers that may lose what was acknowledged | `false` |
     /// | `wait` | replicas that must have a write before it counts | none |
     /// | `wait_ms` | how long to wait for them | 1000 |
@@ -122,11 +125,12 @@ impl RedisConfig {
             topology,
             hosts,
             tls: false,
+            ca: None,
             username: None,
             password: None,
             database: 0,
             prefix: "portcullis:".to_owned(),
-            remember: WEEK,
+            remember: None,
             require_durable: false,
             replicas: None,
         }
@@ -152,4 +156,3 @@ impl fmt::Debug for RedisConfig {
 }
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);

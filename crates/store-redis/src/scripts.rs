@@ -43,6 +43,7 @@ macro_rules! script {
 pub(crate) static CLAIM: Script = script!("claim");
 pub(crate) static COMMIT: Script = script!("common", "user", "budget", "commit");
 pub(crate) static CREATE: Script = script!("common", "user", "create");
+pub(crate) static LOOK: Script = script!("look");
 pub(crate) static RELEASE: Script = script!("release");
 pub(crate) static SETTLE: Script = script!("common", "user", "budget", "settle");
 pub(crate) static TAKE: Script = script!("common", "user", "budget", "take");

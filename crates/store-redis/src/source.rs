@@ -49,6 +49,11 @@ impl Source {
             Topology::Standalone => {
                 let nodes = nodes(config)?;
                 let node = nodes.into_iter().next().ok_or(NO_HOST)?;
+                #[cfg(feature = "tls")]
+                if let Some(authorities) = authorities(config)? {
+                    let client = Client::build_with_tls(node, authorities);
+                    return client.map(Box::new).map(Self::Standalone);
+                }
                 Client::open(node).map(Box::new).map(Self::Standalone)
             }
         }
@@ -83,7 +88,7 @@ impl Source {
 }
 
 fn cluster(config: &RedisConfig, answer: Duration) -> RedisResult<ClusterClient> {
-    ClusterClientBuilder::new(nodes(config)?)
+    let builder = ClusterClientBuilder::new(nodes(config)?)
         .connection_timeout(CONNECT)
         .response_timeout(answer)
         .overall_response_timeout(Some(answer))
@@ -91,8 +96,12 @@ fn cluster(config: &RedisConfig, answer: Duration) -> RedisResult<ClusterClient>
         // error as if there had been no first call. What is safe to repeat is repeated here.
         .retries(0)
         .tcp_settings(tcp())
-        .use_protocol(ProtocolVersion::RESP3)
-        .build()
+        .use_protocol(ProtocolVersion::RESP3);
+    #[cfg(feature = "tls")]
+    if let Some(authorities) = authorities(config)? {
+        return builder.certs(authorities).build();
+    }
+    builder.build()
 }
 
 fn sentinel(config: &RedisConfig, master: &str) -> RedisResult<SentinelClient> {
@@ -107,6 +116,12 @@ fn sentinel(config: &RedisConfig, master: &str) -> RedisResult<SentinelClient> {
         builder = builder
             .set_client_to_redis_tls_mode(TlsMode::Secure)
             .set_client_to_sentinel_tls_mode(TlsMode::Secure);
+    }
+    #[cfg(feature = "tls")]
+    if let Some(authorities) = authorities(config)? {
+        builder = builder
+            .set_client_to_redis_certificates(authorities.clone())
+            .set_client_to_sentinel_certificates(authorities);
     }
     if let Some(username) = &config.username {
         builder = builder.set_client_to_redis_username(username);
@@ -153,6 +168,18 @@ fn tcp() -> TcpSettings {
     #[cfg(target_os = "linux")]
     let settings = settings.set_user_timeout(CUT);
     settings
+}
+
+/// The authorities that the URL names, which are trusted in place of the usual ones.
+#[cfg(feature = "tls")]
+fn authorities(config: &RedisConfig) -> RedisResult<Option<redis::TlsCertificates>> {
+    let Some(file) = &config.ca else {
+        return Ok(None);
+    };
+    Ok(Some(redis::TlsCertificates {
+        client_tls: None,
+        root_cert: Some(std::fs::read(file)?),
+    }))
 }
 
 /// Chooses ring where the application has chosen nothing: without a choice rustls panics.

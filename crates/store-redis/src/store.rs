@@ -11,19 +11,18 @@ use portcullis_core::{
         UpgradeOutcome, UserRecord,
     },
 };
-use redis::{Pipeline, cmd, from_redis_value};
+use redis::{cmd, from_redis_value};
 use zeroize::Zeroizing;
 
 use crate::{
-    call::millis,
     config::{RedisConfig, Replicas},
-    connection::{Link, Packet},
+    connection::Link,
     cursor::Positions,
     durability::Durability,
     error::Error,
     events,
     keys::{Keys, Place},
-    row,
+    row, scripts,
 };
 
 /// Users in Redis. Clones share their connection.
@@ -32,7 +31,7 @@ pub struct RedisStore {
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) keys: Keys,
     pub(crate) link: Arc<Link>,
-    pub(crate) remember: Duration,
+    pub(crate) remember: Option<Duration>,
     pub(crate) replicas: Option<Replicas>,
 }
 
@@ -159,28 +158,19 @@ impl RedisStore {
     ) -> Result<Option<OperationRecord>, Error> {
         let place = Place::user(key);
         let record = self.keys.operation(&place, operation);
-        let mut commands = Pipeline::new();
-        if self.replicas.is_some() {
-            // A write, for replicas to confirm that they have everything before it.
-            let keep = millis(self.remember);
-            commands.cmd("GETEX").arg(&record).arg("PX").arg(keep);
+        let (answer, replicated) = if self.replicas.is_some() {
+            self.evaluate(&scripts::LOOK, &[record], &[], false).await?
         } else {
-            commands.cmd("GET").arg(&record);
-        }
-        self.await_replicas(&mut commands);
-        let packet = Packet {
-            key: &record,
-            commands,
-            writes: false,
+            let mut get = cmd("GET");
+            get.arg(&record);
+            (self.link.one(&record, get).await?, true)
         };
-        let mut answers = self.link.answers(&packet).await?.into_iter();
-        let answer = answers.next().ok_or(Error::Reply)?;
         let stored: Option<Vec<u8>> = from_redis_value(answer).map_err(|_| UNREADABLE)?;
         let found = match stored {
             Some(stored) => row::operation(key, &place, &stored)?,
             None => None,
         };
-        if found.is_some() && !self.is_replicated(answers.next().as_ref()) {
+        if found.is_some() && !replicated {
             return Err(Error::Unreplicated);
         }
         Ok(found)

@@ -111,10 +111,11 @@ fn number(database: &str) -> Result<i64, ConfigError> {
 fn parameter(mut config: RedisConfig, pair: &str) -> Result<RedisConfig, ConfigError> {
     let (name, value) = pair.split_once('=').ok_or(ConfigError::Malformed)?;
     match name {
+        "ca" if config.tls => config.ca = Some(decode(value)?.into()),
         "prefix" => config.prefix = prefix(decode(value)?)?,
         "remember" => {
             let remember = Duration::from_secs(ranged(value, DAY.as_secs(), MAX_REMEMBER)?);
-            config.remember = remember;
+            config.remember = Some(remember);
         }
         "require_durable" => {
             config.require_durable = value.parse().map_err(|_| ConfigError::Value)?;
@@ -227,14 +228,15 @@ mod tests {
     fn every_parameter_is_read() {
         let url = "redis://a?prefix=x%3A&remember=86400&require_durable=true&wait=2&wait_ms=50";
         let config = parse(url).unwrap();
-        assert_eq!((config.prefix.as_str(), config.remember), ("x:", DAY));
+        assert_eq!((config.prefix.as_str(), config.remember), ("x:", Some(DAY)));
         assert!(config.require_durable);
         let within = Duration::from_millis(50);
         assert_eq!(config.replicas, Some(Replicas { count: 2, within }));
         let config = parse("redis://a").unwrap();
+        let kept_for_ever = None;
         assert_eq!(
             (config.prefix.as_str(), config.remember),
-            ("portcullis:", 7 * DAY)
+            ("portcullis:", kept_for_ever)
         );
         assert!(!config.require_durable && config.replicas.is_none());
     }
@@ -270,6 +272,7 @@ mod tests {
             ("redis://a?wait", Malformed),
             ("redis://a?password=x", Parameter),
             ("redis://a?Wait=1", Parameter),
+            ("redis://a?ca=/there", Parameter),
             ("redis://a?wait=0", Value),
             ("redis://a?wait=-1", Value),
             ("redis://a?wait=101", Value),
@@ -299,6 +302,11 @@ mod tests {
                 Err(ConfigError::TlsMissing)
             };
             assert_eq!(parsed, expected);
+        }
+        #[cfg(feature = "tls")]
+        {
+            let config = parse("rediss://a?ca=/etc/our%20own.pem").unwrap();
+            assert_eq!(config.ca, Some("/etc/our own.pem".into()));
         }
     }
 

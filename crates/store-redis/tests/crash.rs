@@ -1,6 +1,6 @@
 //! Redis is killed while it works.
 //!
-//! `PORTCULLIS_CYCLES` is how often; five times unless it says otherwise.
+//! `PORTCULLIS_KILLS` is how often; five times unless it says otherwise.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
@@ -53,7 +53,7 @@ async fn killed(settings: Settings, cycles: usize) -> Audit {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_syncs_loses_nothing() {
-    let cycles = std::env::var("PORTCULLIS_CYCLES").ok();
+    let cycles = std::env::var("PORTCULLIS_KILLS").ok();
     let cycles = cycles.and_then(|cycles| cycles.parse().ok()).unwrap_or(5);
     let audit = killed(Settings::new(), cycles).await;
     assert!(audit.is_sound(), "{audit}");

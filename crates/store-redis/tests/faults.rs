@@ -26,8 +26,15 @@ use portcullis_testkit::{
     servers::{Redis, RedisCluster},
 };
 
-/// Operations for each number of lost answers.
-const OPERATIONS: u64 = 20;
+/// How often in a row answers are lost.
+const DROPS: [usize; 3] = [1, 3, 10];
+
+/// Operations for each number of lost answers; `PORTCULLIS_LOST_ANSWERS` says how many in all.
+fn operations() -> usize {
+    let asked = std::env::var("PORTCULLIS_LOST_ANSWERS").ok();
+    asked.map_or(20, |text| text.parse::<usize>().unwrap() / DROPS.len())
+}
+
 const SOON: Duration = Duration::from_secs(5);
 
 fn operation() -> OperationId {
@@ -92,11 +99,11 @@ async fn every_operation_has_one_event(store: &RedisStore, key: &UserKey, operat
 }
 
 /// Loses answers to scripts that change a state, and then those of an attempt.
-async fn applied_once(store: &RedisStore, proxy: &Proxy, key: &UserKey) {
+async fn applied_once(store: &RedisStore, proxy: &Proxy, key: &UserKey, operations: usize) {
     load_scripts(store, key).await;
     let mut version = 1;
-    for dropped in [1, 3, 10] {
-        for _ in 0..OPERATIONS {
+    for dropped in DROPS {
+        for _ in 0..operations {
             version += 1;
             let change = lock(key, version);
             proxy.drop_replies(b"expected", dropped);
@@ -149,7 +156,7 @@ async fn one_server_applies_every_operation_once() {
     let proxy = Proxy::to(redis.address()).await;
     let store = open(&format!("redis://{}", proxy.address())).await;
     let key = user(&store, "42").await;
-    applied_once(&store, &proxy, &key).await;
+    applied_once(&store, &proxy, &key, operations()).await;
 }
 
 /// A cluster whose nodes are known by the addresses of proxies before them.
@@ -214,8 +221,9 @@ async fn a_cluster_applies_every_operation_once() {
         }
     }
     assert_eq!(covered.len(), 3);
+    let each = operations().div_ceil(covered.len());
     for (proxy, key) in covered {
-        applied_once(&store, &proxies[proxy], &key).await;
+        applied_once(&store, &proxies[proxy], &key, each).await;
     }
 }
 

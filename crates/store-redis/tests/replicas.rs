@@ -118,3 +118,37 @@ async fn a_cluster_waits_on_the_node_that_wrote() {
     }
     is_unknown(store.create(&new_user("late")).await);
 }
+
+/// A claim that only one node has could be forgotten, and the id given to another user.
+#[tokio::test]
+async fn a_cluster_waits_for_the_claim_too() {
+    let cluster = RedisCluster::start().await;
+    let nodes: Vec<_> = cluster.nodes().iter().map(ToString::to_string).collect();
+    let url = format!("redis+cluster://{}", nodes.join(","));
+    let primaries = cluster.primaries().await;
+    let replicas = (0..RedisCluster::SIZE).filter(|node| !primaries.contains(node));
+    let [alone, ..] = replicas.collect::<Vec<_>>()[..] else {
+        unreachable!("each primary has one")
+    };
+    // One primary has nobody to confirm its writes; the others have.
+    cluster.kill(alone).await;
+    let (store, reader) = (open(&url, HASTY).await, open(&url, "wait_ms=1000").await);
+    let (mut acknowledged, mut unclaimed) = (0, 0);
+    for n in 0..64 {
+        let user = new_user(&n.to_string());
+        let answer = store.create(&user).await;
+        let exists = reader.load(&user.key).await.unwrap().is_some();
+        match answer {
+            Ok(_) => acknowledged += usize::from(exists),
+            // Where the user's own node is alone, the script has run.
+            Err(error) => {
+                assert_eq!(error.kind(), StoreErrorKind::OutcomeUnknown);
+                unclaimed += usize::from(!exists);
+            }
+        }
+    }
+    assert!(
+        acknowledged > 0 && unclaimed > 0,
+        "{acknowledged}, {unclaimed}"
+    );
+}

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
     sync::Arc,
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use portcullis_core::store::{CreateOutcome, EventQuery, NewUser, UserKind};
@@ -112,6 +112,32 @@ fn processes_open_one_new_file_at_once() {
         assert!(child.wait().unwrap().success());
     }
     runtime.block_on(async { assert_eq!(created(&open(&path).await).await, OPENERS) });
+}
+
+#[tokio::test]
+async fn a_failing_migration_says_so_each_time_and_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("users.db");
+    let obstacle = "PRAGMA application_id = 1349481076; CREATE TABLE users (in_the_way INT)";
+    let mut raw = raw(&path).await;
+    sqlx::raw_sql(obstacle).execute(&mut raw).await.unwrap();
+    for _ in 0..2 {
+        let started = Instant::now();
+        assert_eq!(open_error(&path).await, StoreErrorKind::Internal);
+        assert!(started.elapsed() < Duration::from_secs(10));
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
+        let tables: i64 = sqlx::query_scalar(tables)
+            .fetch_one(&mut raw)
+            .await
+            .unwrap();
+        assert_eq!(tables, 1, "all or nothing");
+    }
+    // No lock is left: what was in the way can be taken away at once.
+    sqlx::raw_sql("DROP TABLE users")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    create(&open(&path).await, "42").await;
 }
 
 /// SQLite does not wait by itself when it is to switch to a write-ahead log and another writes.

@@ -19,7 +19,9 @@
 //! # }
 //! ```
 
+mod authority;
 mod binary;
+mod pgbouncer;
 pub(crate) mod port;
 mod postgres;
 mod process;
@@ -27,6 +29,8 @@ mod redis;
 mod sandbox;
 mod settings;
 
+pub use authority::Authority;
+pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisCluster, RedisSentinel};
 pub use settings::Settings;

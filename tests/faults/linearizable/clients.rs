@@ -4,21 +4,21 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use portcullis_core::{
-    OperationId, UserKey, UserStore,
-    store::{Event, EventQuery, Version},
+    HashDigest, OperationId, UserKey, UserStore,
+    store::{CredentialChange, Event, EventQuery, Version},
 };
 use portcullis_testkit::linearizability::{Call, Entry, History, Moment, Outcome, Seen};
-use portcullis_tests::{ADMIN, Ask, Door};
-use tokio::task::JoinSet;
+use portcullis_tests::try_set_password;
+use tokio::{task::JoinSet, time::sleep};
 
-use crate::people::operation;
+use crate::people::{self, operation};
 
 /// When they end.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,19 @@ pub(super) enum Until {
     Passed(Duration),
 }
 
+/// How they go about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Manners {
+    /// They read from a cache whose content may be so old.
+    Cached(Duration),
+    /// They write over any version as if it were the one that they have read.
+    Careless,
+    Good,
+}
+
+/// Where each server listens by now: one that was started again has another port.
+pub(super) type Addresses = Arc<RwLock<Vec<SocketAddr>>>;
+
 /// Sixteen clients, four for each server.
 pub(super) struct Clients(Arc<Notes>);
 
@@ -38,6 +51,8 @@ const CLIENTS: usize = 16;
 struct Written {
     user: UserKey,
     operation: OperationId,
+    /// The version that it replaces and the hash that it sets, if its client knows.
+    known: Option<(Version, HashDigest)>,
     began: Moment,
     ended: Moment,
     told: Outcome,
@@ -45,11 +60,10 @@ struct Written {
 
 /// What clients need, and what they note.
 pub(super) struct Notes {
-    addresses: Vec<SocketAddr>,
+    addresses: Addresses,
     reader: Arc<dyn UserStore>,
     until: Until,
-    /// How old a read may be, for the control.
-    cache: Option<Duration>,
+    manners: Manners,
     cached: Mutex<HashMap<UserKey, (Instant, Seen)>>,
     clock: Instant,
     calls: AtomicUsize,
@@ -61,11 +75,11 @@ pub(super) struct Notes {
 impl Clients {
     /// Looks how the users are before the first call.
     pub(super) async fn new(
-        addresses: Vec<SocketAddr>,
+        addresses: Addresses,
         users: &[UserKey],
         reader: Arc<dyn UserStore>,
         until: Until,
-        cache: Option<Duration>,
+        manners: Manners,
     ) -> Self {
         let mut starts = Vec::new();
         for user in users {
@@ -76,7 +90,7 @@ impl Clients {
             addresses,
             reader,
             until,
-            cache,
+            manners,
             cached: Mutex::default(),
             clock: Instant::now(),
             calls: AtomicUsize::new(0),
@@ -96,7 +110,6 @@ impl Clients {
 
 impl Notes {
     async fn work(self: Arc<Self>, index: usize) {
-        let address = self.addresses[index % self.addresses.len()];
         for turn in index.. {
             match self.until {
                 Until::Called(calls) if self.calls.load(Ordering::Relaxed) >= calls => break,
@@ -104,27 +117,69 @@ impl Notes {
                 Until::Called(_) | Until::Passed(_) => {}
             }
             let user = |index: usize| &self.users[index % self.users.len()].0;
-            self.write(user(turn), address).await;
+            // Most write through a server, which does not tell what it replaced. The others do what
+            // a server does.
+            if turn % 4 == 3 {
+                self.commit(user(turn)).await;
+            } else {
+                self.write(user(turn), index).await;
+            }
             self.read(user(turn)).await;
             self.read(user(turn + 1)).await;
         }
     }
 
-    async fn write(&self, user: &UserKey, address: SocketAddr) {
-        let (operation, began) = (operation(), self.now());
-        let ask = Ask::new(user.user().as_str(), ADMIN).operation(&operation.to_string());
-        let answer = ask.through(Door::Rest, address).await;
-        let told = match (answer.code, answer.sequence) {
-            (0, Some(sequence)) => Outcome::Acknowledged(sequence),
-            // UNKNOWN and DEADLINE_EXCEEDED: it may have been applied.
-            (2 | 4, _) => Outcome::Unknown,
-            // RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE: it was not.
-            (8 | 10 | 14, _) => Outcome::NotApplied,
-            _ => panic!("no network is a reason for this: {answer:?}"),
+    async fn write(&self, user: &UserKey, index: usize) {
+        let address = {
+            let addresses = self.addresses.read().unwrap();
+            addresses[index % addresses.len()]
         };
+        let (operation, began) = (operation(), self.now());
+        let id = operation.to_string();
+        let answer = try_set_password(address, user.user().as_str(), &id);
+        let told = match answer.await {
+            Some((0, Some(sequence))) => Outcome::Acknowledged(sequence),
+            // The server is gone; UNKNOWN; DEADLINE_EXCEEDED: it may have been applied.
+            None | Some((2 | 4, _)) => Outcome::Unknown,
+            // RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE: it was not.
+            Some((8 | 10 | 14, _)) => Outcome::NotApplied,
+            Some(other) => panic!("no fault is a reason for this: {other:?}"),
+        };
+        self.note(user, operation, None, began, told);
+    }
+
+    /// Reads a version and replaces it, in this process.
+    async fn commit(&self, user: &UserKey) {
+        let Ok(Some(read)) = self.reader.load(user).await else {
+            return;
+        };
+        let mut change = people::set(user, read.version);
+        if let Manners::Careless = self.manners {
+            sleep(Duration::from_millis(5)).await;
+            let now = self.reader.load(user).await.unwrap().unwrap();
+            change.expected = now.version;
+        }
+        let began = self.now();
+        let answer = self.reader.commit(&change).await;
+        let CredentialChange::Replace { hash, .. } = &change.credential else {
+            panic!("a password is set");
+        };
+        let (known, told) = (Some((read.version, hash.digest())), Outcome::of(&answer));
+        self.note(user, change.operation, known, began, told);
+    }
+
+    fn note(
+        &self,
+        user: &UserKey,
+        operation: OperationId,
+        known: Option<(Version, HashDigest)>,
+        began: Moment,
+        told: Outcome,
+    ) {
         let written = Written {
             user: user.clone(),
             operation,
+            known,
             began,
             ended: self.now(),
             told,
@@ -147,7 +202,7 @@ impl Notes {
     /// Into the cache or the store.
     async fn look(&self, user: &UserKey) -> Option<Seen> {
         let cached = self.cached.lock().unwrap().get(user).copied();
-        if let (Some((since, seen)), Some(age)) = (cached, self.cache)
+        if let (Some((since, seen)), Manners::Cached(age)) = (cached, self.manners)
             && since.elapsed() < age
         {
             return Some(seen);
@@ -166,8 +221,9 @@ impl Notes {
         Moment::try_from(self.clock.elapsed().as_nanos()).unwrap()
     }
 
-    /// What happened. A client does not learn which version it replaced and what its hash was, so
-    /// that comes from the events, by operation.
+    /// What happened. A client of a server does not learn which version it replaced and what its
+    /// hash was, so that comes from the events, by operation: whether a write follows on the version
+    /// that its writer had read shows with those that were made in this process.
     pub(super) async fn history(self, store: &dyn UserStore) -> History {
         let mut history = History::new();
         let mut events = HashMap::new();
@@ -183,19 +239,23 @@ impl Notes {
         }
         for write in self.writes.into_inner().unwrap() {
             let event = events.get(&(write.user.clone(), write.operation));
-            let Some(event) = event else {
-                let acknowledged = matches!(write.told, Outcome::Acknowledged(_));
-                assert!(!acknowledged, "what was acknowledged is there");
-                continue;
+            let (base, hash) = match (event, write.known) {
+                (Some(event), known) => {
+                    let refused = matches!(write.told, Outcome::NotApplied | Outcome::Conflict);
+                    assert!(!refused, "what was refused is not there");
+                    let base = known.map_or(Version(event.version.0 - 1), |(base, _)| base);
+                    (base, event.hash.unwrap())
+                }
+                (None, Some(known)) if write.told == Outcome::Conflict => known,
+                (None, _) => {
+                    let acknowledged = matches!(write.told, Outcome::Acknowledged(_));
+                    assert!(!acknowledged, "what was acknowledged is there");
+                    continue;
+                }
             };
-            assert_ne!(
-                write.told,
-                Outcome::NotApplied,
-                "what was refused is not there"
-            );
             let call = Call::Write {
-                base: Version(event.version.0 - 1),
-                hash: event.hash.unwrap(),
+                base,
+                hash,
                 outcome: write.told,
             };
             let (began, ended) = (write.began, write.ended);

@@ -56,13 +56,22 @@ where
     }
 }
 
+/// How often in a row answers are lost.
+const DROPS: [usize; 3] = [1, 3, 10];
+
+/// Commits for each number of lost answers; `PORTCULLIS_LOST_ANSWERS` says how many in all.
+fn commits() -> usize {
+    let asked = std::env::var("PORTCULLIS_LOST_ANSWERS").ok();
+    asked.map_or(5, |text| text.parse::<usize>().unwrap() / DROPS.len())
+}
+
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_applied_once() {
     for pgbouncer in [false, true] {
         let (_place, proxy, store) = behind_proxy(pgbouncer).await;
         let mut version = Version::FIRST;
-        for drops in [1, 3, 10] {
-            for _ in 0..5 {
+        for drops in DROPS {
+            for _ in 0..commits() {
                 let change = set("42", version);
                 proxy.drop_replies(&trace(change.operation, pgbouncer), drops);
                 let (outcome, lost) = until_answered(|| store.commit(&change)).await;
@@ -74,8 +83,34 @@ async fn a_commit_whose_answer_is_lost_is_applied_once() {
             }
         }
         assert_consistent(&store, "42").await;
-        assert_eq!(walk(&store, EventQuery::user(key("42"))).await.len(), 16);
+        let events = walk(&store, EventQuery::user(key("42"))).await.len();
+        assert_eq!(events, 1 + DROPS.len() * commits());
+        assert_eq!(proxy.dropped(), DROPS.iter().sum::<usize>() * commits());
     }
+}
+
+/// The control: who asks again under another id gets another event.
+#[tokio::test]
+async fn a_commit_that_is_repeated_under_another_id_is_applied_again() {
+    let (_place, proxy, store) = behind_proxy(false).await;
+    let mut asked = 0;
+    for _ in 0..3 {
+        let change = set("42", Version(1 + asked));
+        proxy.drop_replies(&trace(change.operation, false), 1);
+        let lost = store.commit(&change).await.unwrap_err();
+        assert_eq!(lost.kind(), StoreErrorKind::OutcomeUnknown);
+        // The client is cut off before the server has answered.
+        while store
+            .operation(&key("42"), change.operation)
+            .await
+            .unwrap()
+            .is_none()
+        {}
+        commit(&store, "42").await;
+        asked += 2;
+    }
+    let events = walk(&store, EventQuery::user(key("42"))).await.len();
+    assert_eq!(events, 1 + 2 * 3, "two for each change that was wanted");
 }
 
 #[tokio::test]
@@ -201,4 +236,25 @@ async fn a_statement_that_takes_too_long_is_not_applied() {
     let done = store.operation(&key("42"), change.operation).await;
     assert!(done.unwrap().is_none());
     commit(&store, "42").await;
+}
+
+/// The control of callers who hang up: one that is dropped in a transaction of the driver keeps its
+/// connection for as long as the statement runs.
+#[tokio::test]
+async fn a_dropped_transaction_of_the_driver_pins_its_connection() {
+    let server = Postgres::shared().await;
+    let pool = PgPoolOptions::new().max_connections(2);
+    let pool = pool.acquire_timeout(Duration::from_millis(500));
+    let pool = pool.connect(&server.url("postgres")).await.unwrap();
+    for _ in 0..2 {
+        let call = async {
+            let mut transaction = pool.begin().await.unwrap();
+            let sleep = sqlx::query("SELECT pg_sleep(3)");
+            sleep.execute(&mut *transaction).await.unwrap();
+        };
+        let dropped = tokio::time::timeout(Duration::from_millis(200), call).await;
+        assert!(dropped.is_err());
+    }
+    let error = pool.acquire().await.unwrap_err();
+    assert!(matches!(error, sqlx::Error::PoolTimedOut), "{error:?}");
 }

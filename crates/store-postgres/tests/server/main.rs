@@ -10,5 +10,7 @@ mod outbox;
 mod place;
 mod pooler;
 mod roles;
+mod round_trips;
+mod standbys;
 mod transactions;
 mod users;

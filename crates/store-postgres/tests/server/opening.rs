@@ -1,12 +1,19 @@
 //! How a schema becomes a store, and what does not.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use portcullis_core::store::EventQuery;
 use portcullis_core::{StoreErrorKind, StoreHealth, UserStore};
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
 use portcullis_testkit::servers::Postgres;
-use sqlx::PgConnection;
+use sqlx::{
+    PgConnection, PgPool, SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+use tokio::sync::Barrier;
 
 use crate::{
     place::{Place, run},
@@ -56,6 +63,57 @@ async fn sixteen_stores_open_one_new_schema_at_once() {
         0,
         "no migration holds on to its lock"
     );
+}
+
+/// The control: who looks first and does not wait for its turn is in the way of the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_turns_the_starts_are_in_each_others_way() {
+    let place = Arc::new(Place::new().await);
+    run(
+        &mut place.raw().await,
+        format!("CREATE SCHEMA {}", place.schema),
+    )
+    .await;
+    let all_have_looked = Arc::new(Barrier::new(OPENERS));
+    let openers: Vec<_> = (0..OPENERS)
+        .map(|_| {
+            let (place, all_have_looked) = (Arc::clone(&place), Arc::clone(&all_have_looked));
+            tokio::spawn(async move {
+                let mut raw = place.raw().await;
+                let missing = "SELECT (to_regclass('users') IS NULL)::int::bigint";
+                assert_eq!(count(&mut raw, missing).await, 1);
+                all_have_looked.wait().await;
+                let tables = include_str!("../../migrations/0001_tables.sql");
+                sqlx::raw_sql(tables).execute(&mut raw).await.is_ok()
+            })
+        })
+        .collect();
+    let mut ready = 0;
+    for opener in openers {
+        ready += usize::from(opener.await.unwrap());
+    }
+    assert!(ready < OPENERS, "{ready} of {OPENERS} are ready");
+}
+
+/// The control: the driver's own migrator leaves its lock behind, in a pool that lives on.
+#[tokio::test]
+async fn the_drivers_migrator_keeps_its_lock_when_a_migration_fails() {
+    let server = Postgres::shared().await;
+    server.query("postgres", "CREATE DATABASE stock").await;
+    let bad = Migration::new(
+        1,
+        "bad".into(),
+        MigrationType::Simple,
+        "SELECT 1 / 0".into_sql_str(),
+        false,
+    );
+    let migrator = Migrator::with_migrations(vec![bad]);
+    let first = PgPool::connect(&server.url("stock")).await.unwrap();
+    migrator.run(&first).await.unwrap_err();
+    let second = PgPool::connect(&server.url("stock")).await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_secs(2), migrator.run(&second));
+    assert!(waits.await.is_err(), "the next start learns nothing");
+    first.close().await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
-use portcullis_testkit::servers::Postgres;
+use portcullis_testkit::servers::{PgBouncer, Postgres};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// Where one test keeps its users.
@@ -52,11 +52,22 @@ impl Place {
         self.config_of(&app).with_guarded(true)
     }
 
+    /// What a configuration would be behind the pooler that all tests share.
+    pub(crate) async fn pooled(&self, role: &str) -> PostgresConfig {
+        let address = PgBouncer::shared().await.address();
+        let url = format!("postgres://{role}@{address}/postgres");
+        self.patient(&url).with_pgbouncer(true)
+    }
+
     /// The same as another role.
     pub(crate) fn config_of(&self, role: &str) -> PostgresConfig {
         let url = self.server.url("postgres");
         let url = url.replace("postgres@", &format!("{role}@"));
-        let config = PostgresConfig::parse(&url).unwrap();
+        self.patient(&url)
+    }
+
+    fn patient(&self, url: &str) -> PostgresConfig {
+        let config = PostgresConfig::parse(url).unwrap();
         // A machine that is busy with other tests is no fault of the store.
         let config = config.with_acquire_timeout(Duration::from_secs(60));
         let config = config.with_statement_timeout(Duration::from_secs(60));

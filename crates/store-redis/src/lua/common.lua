@@ -76,14 +76,19 @@ local function seen()
   end
   if call.touch then
     -- A replica that has seen this write has seen the first one too.
-    redis.call('PEXPIRE', KEYS[2], call.keep)
+    redis.call('SET', KEYS[2], found, 'KEEPTTL')
   end
   return { sequence = sequence, changed = changed, failures = failures, locked = locked }
 end
 
 local function remember(sequence, changed, failures, locked)
-  local record = { call.subject, call.method, sequence, changed, failures, locked }
-  redis.call('SET', KEYS[2], table.concat(record, ' '), 'PX', call.keep)
+  local fields = { call.subject, call.method, sequence, changed, failures, locked }
+  local record = table.concat(fields, ' ')
+  if call.keep then
+    redis.call('SET', KEYS[2], record, 'PX', call.keep)
+  else
+    redis.call('SET', KEYS[2], record)
+  end
 end
 
 local function replay(record)

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A program of the Debian package, in `PATH` or where Debian keeps the versions of PostgreSQL.
+/// A program of the Debian package, in `PATH` or where Debian keeps servers and the versions of
+/// PostgreSQL.
 ///
 /// # Panics
 ///
@@ -13,6 +14,7 @@ use std::{
 pub(crate) fn find(program: &str, package: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<_> = env::split_paths(&path).collect();
+    places.push("/usr/sbin".into());
     places.extend(versions("/usr/lib/postgresql"));
     let mut candidates = places.iter().map(|place| place.join(program));
     candidates.find(|path| path.is_file()).unwrap_or_else(|| {

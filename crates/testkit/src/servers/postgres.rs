@@ -243,13 +243,16 @@ impl Postgres {
     }
 
     fn serve(&self) {
-        let pg_isready = binary::find("pg_isready", CLIENT);
-        self.process.launch(|| {
-            let mut command = self.process.sandbox.command(&pg_isready);
-            let port = self.process.port.number().to_string();
-            command.args(["--quiet", "--host=127.0.0.1", "--port", &port]);
-            command.status().is_ok_and(|status| status.success())
-        });
+        let port = self.process.port.number();
+        self.process.launch(|| self.answers_at(port));
+    }
+
+    /// Whether something that speaks the protocol serves at a port of the loopback.
+    pub(crate) fn answers_at(&self, port: u16) -> bool {
+        let program = binary::find("pg_isready", CLIENT);
+        let mut command = self.process.sandbox.command(&program);
+        command.args(["--quiet", "--host=127.0.0.1", "--port", &port.to_string()]);
+        command.status().is_ok_and(|status| status.success())
     }
 
     /// A sandbox with a copy of the data, which streams from this address.

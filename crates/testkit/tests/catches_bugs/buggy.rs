@@ -37,6 +37,7 @@ pub(crate) enum Bug {
     IgnoresLimit,
     IgnoresOrganisation,
     IgnoresVersion,
+    JoinsIds,
     LocksBeforeItFails,
     LosesEvents,
     None,
@@ -101,6 +102,12 @@ impl Buggy {
         let lower = |id: &str| id.to_lowercase();
         let found = memory.keys.iter().find(|known| match self.bug {
             Bug::IgnoresOrganisation => known.user() == key.user(),
+            Bug::JoinsIds => {
+                let joined = |key: &UserKey| {
+                    format!("{}:{}", key.organisation().as_str(), key.user().as_str())
+                };
+                joined(known) == joined(key)
+            }
             Bug::FoldsCase => {
                 known.organisation() == key.organisation()
                     && lower(known.user().as_str()) == lower(key.user().as_str())
@@ -205,6 +212,9 @@ impl Buggy {
 #[deny(clippy::missing_trait_methods)]
 impl UserStore for Buggy {
     async fn create(&self, user: &NewUser) -> Result<CreateOutcome, StoreError> {
+        if self.bug == Bug::JoinsIds && self.looked_up(&user.key) != user.key {
+            return Ok(CreateOutcome::Exists);
+        }
         self.memory().keys.insert(user.key.clone());
         let outcome = self.inner.create(user).await?;
         if self.bug == Bug::Upserts && outcome == CreateOutcome::Exists {

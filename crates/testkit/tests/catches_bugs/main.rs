@@ -105,6 +105,7 @@ caught! {
     a_handle_that_forgets_what_another_did: ForgetsOtherHandles in "commit_replays::",
     a_lease_that_outlives_the_credential: CountsOldLeases in "commit_credential::",
     a_lease_without_end: EndlessLeases in "take_attempt::",
+    a_key_that_joins_the_ids: JoinsIds in "ids::",
     a_limit_that_is_ignored: IgnoresLimit in "take_attempt::",
     a_lookup_without_case: FoldsCase in "ids::",
     a_lookup_without_organisation: IgnoresOrganisation in "load::",
