@@ -84,10 +84,6 @@ pub(crate) trait Lanes: Copy {
 /// All three are blocks: aligned, valid, and `target` is none of the other two and nobody else's.
 /// The processor has the instructions of `L`.
 #[inline(always)]
-#[expect(
-    unsafe_code,
-    reason = "reads and writes blocks of the arena where they are"
-)]
 pub(crate) unsafe fn compress<L: Lanes, const KEEP: bool, T>(
     previous: *const u64,
     reference: *const u64,
@@ -95,55 +91,59 @@ pub(crate) unsafe fn compress<L: Lanes, const KEEP: bool, T>(
     ahead: impl FnOnce(u64) -> T,
 ) -> T {
     let inputs = (previous, reference);
-    // SAFETY: every vector is one of the 16 in a block, and the caller vouches for those.
+    // SAFETY: the contracts are the same.
     unsafe {
-        let [a0, a1, a2, a3] = row([
-            input(inputs, 0),
-            input(inputs, 1),
-            input(inputs, 2),
-            input(inputs, 3),
-        ]);
-        let [b0, b1, b2, b3] = row([
-            input(inputs, 4),
-            input(inputs, 5),
-            input(inputs, 6),
-            input(inputs, 7),
-        ]);
-        let [c0, c1, c2, c3] = row([
-            input(inputs, 8),
-            input(inputs, 9),
-            input(inputs, 10),
-            input(inputs, 11),
-        ]);
-        let [d0, d1, d2, d3] = row([
-            input(inputs, 12),
-            input(inputs, 13),
-            input(inputs, 14),
-            input(inputs, 15),
-        ]);
-
-        let [a0, b0, c0, d0] = column::<L, 0>([a0, b0, c0, d0]);
-        let first = output::<L, KEEP>(inputs, target, 0, a0).first();
+        let [a0, a1, a2, a3] = rows::<L>(inputs, 0);
+        let [b0, b1, b2, b3] = rows::<L>(inputs, 1);
+        let [c0, c1, c2, c3] = rows::<L>(inputs, 2);
+        let [d0, d1, d2, d3] = rows::<L>(inputs, 3);
+        let first = columns::<L, KEEP, 0>(inputs, target, [a0, b0, c0, d0]);
         let ahead = ahead(first);
-        output::<L, KEEP>(inputs, target, 4, b0);
-        output::<L, KEEP>(inputs, target, 8, c0);
-        output::<L, KEEP>(inputs, target, 12, d0);
-        let [a1, b1, c1, d1] = column::<L, 1>([a1, b1, c1, d1]);
-        output::<L, KEEP>(inputs, target, 1, a1);
-        output::<L, KEEP>(inputs, target, 5, b1);
-        output::<L, KEEP>(inputs, target, 9, c1);
-        output::<L, KEEP>(inputs, target, 13, d1);
-        let [a2, b2, c2, d2] = column::<L, 2>([a2, b2, c2, d2]);
-        output::<L, KEEP>(inputs, target, 2, a2);
-        output::<L, KEEP>(inputs, target, 6, b2);
-        output::<L, KEEP>(inputs, target, 10, c2);
-        output::<L, KEEP>(inputs, target, 14, d2);
-        let [a3, b3, c3, d3] = column::<L, 3>([a3, b3, c3, d3]);
-        output::<L, KEEP>(inputs, target, 3, a3);
-        output::<L, KEEP>(inputs, target, 7, b3);
-        output::<L, KEEP>(inputs, target, 11, c3);
-        output::<L, KEEP>(inputs, target, 15, d3);
+        columns::<L, KEEP, 1>(inputs, target, [a1, b1, c1, d1]);
+        columns::<L, KEEP, 2>(inputs, target, [a2, b2, c2, d2]);
+        columns::<L, KEEP, 3>(inputs, target, [a3, b3, c3, d3]);
         ahead
+    }
+}
+
+/// Reads and mixes one pair of rows.
+///
+/// # Safety
+///
+/// As [`compress`], and `pair` < 4.
+#[inline(always)]
+unsafe fn rows<L: Lanes>(inputs: (*const u64, *const u64), pair: usize) -> [L; 4] {
+    let first = pair * 4;
+    // SAFETY: each is one of the 16 vectors of a block, and the caller vouches for those.
+    unsafe {
+        row([
+            input(inputs, first),
+            input(inputs, first + 1),
+            input(inputs, first + 2),
+            input(inputs, first + 3),
+        ])
+    }
+}
+
+/// Mixes and writes one quarter of the columns. Returns the first word.
+///
+/// # Safety
+///
+/// As [`compress`], and `Q` < 4.
+#[inline(always)]
+unsafe fn columns<L: Lanes, const KEEP: bool, const Q: usize>(
+    inputs: (*const u64, *const u64),
+    target: *mut u64,
+    operands: [L; 4],
+) -> u64 {
+    let [a, b, c, d] = column::<L, Q>(operands);
+    // SAFETY: each is one of the 16 vectors of a block, and the caller vouches for those.
+    unsafe {
+        let first = output::<L, KEEP>(inputs, target, Q, a).first();
+        output::<L, KEEP>(inputs, target, Q + 4, b);
+        output::<L, KEEP>(inputs, target, Q + 8, c);
+        output::<L, KEEP>(inputs, target, Q + 12, d);
+        first
     }
 }
 

@@ -1,5 +1,5 @@
 //! The program of the reference implementation, as Debian packages it, against every kernel.
-#![expect(clippy::unwrap_used, reason = "this is a test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "this is a test")]
 
 use std::{
     io::Write,

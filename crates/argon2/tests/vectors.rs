@@ -1,5 +1,5 @@
 //! Answers that others have published, asked of every kernel.
-#![expect(clippy::unwrap_used, reason = "this is a test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "this is a test")]
 
 use base64ct::{Base64Unpadded, Encoding};
 use portcullis_argon2::{Arena, Argon2, Kernel, Params, Variant, Version};

@@ -1,6 +1,11 @@
 //! Every kernel against the `argon2` crate on random inputs, also the one that no processor runs:
 //! the data flow of the vectors of AVX-512, on plain words.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "random numbers are cut to size"
+)]
+
 use std::{num::NonZeroUsize, sync::Mutex};
 
 use super::*;
