@@ -1,14 +1,20 @@
 //! Hashing: the trait, the Argon2id that implements it, and the threads that run it.
 
 mod argon2id;
+#[cfg(feature = "bcrypt")]
+mod bcrypt;
 mod params;
+mod pepper;
 mod pool;
 mod queue;
 
 use std::{fmt::Debug, time::Duration};
 
+#[cfg(feature = "bcrypt")]
+pub use self::bcrypt::{LongPasswords, WithBcrypt};
 pub use argon2id::Argon2id;
 pub use params::{Argon2Params, Argon2ParamsError};
+pub use pepper::{Pepper, PepperError};
 pub use pool::{HashPool, HashPoolConfig};
 
 use crate::{error::BoxError, hash_string::HashString, random::RandomError, secret::Password};
@@ -121,4 +127,10 @@ pub enum HashError {
     /// The hash function refused its input.
     #[error("the hash function refused its input")]
     Refused(#[source] BoxError),
+    /// The hash was made with a pepper that this process does not have.
+    #[error("the pepper of the hash is not configured")]
+    UnknownPepper,
+    /// The hash is of an algorithm that this hasher does not run.
+    #[error("the algorithm of the hash is not configured")]
+    Unsupported,
 }

@@ -17,3 +17,15 @@ pub(crate) fn count_hash(kind: HashKind, times: u64) {
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) const fn count_hash(_kind: HashKind, _times: u64) {}
+
+/// Counter of attempts at a password or code by `outcome`: `verified`, the reason of a refusal, or
+/// `too_many`.
+pub const ATTEMPTS: &str = "portcullis_attempts_total";
+
+#[cfg(feature = "metrics")]
+pub(crate) fn count_attempt(outcome: &'static str) {
+    ::metrics::counter!(ATTEMPTS, "outcome" => outcome).increment(1);
+}
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) const fn count_attempt(_outcome: &'static str) {}

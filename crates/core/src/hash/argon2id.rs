@@ -6,7 +6,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Argon2Params, HashError, PasswordHasher};
+use super::{Argon2Params, HashError, PasswordHasher, Pepper, pepper::Peppers};
 use crate::{
     hash_string::{HashString, Variant},
     random::{OsRandom, RandomSource},
@@ -26,6 +26,7 @@ const TAG_BYTES: usize = 32;
 pub struct Argon2id {
     params: Argon2Params,
     random: Arc<dyn RandomSource>,
+    peppers: Peppers,
     arenas: Mutex<Vec<Vec<Block>>>,
 }
 
@@ -43,6 +44,7 @@ impl Argon2id {
         Self {
             params,
             random: Arc::new(OsRandom),
+            peppers: Peppers::default(),
             arenas: Mutex::new(Vec::new()),
         }
     }
@@ -51,6 +53,23 @@ impl Argon2id {
     #[must_use]
     pub fn with_random(mut self, random: Arc<dyn RandomSource>) -> Self {
         self.random = random;
+        self
+    }
+
+    /// Mixes this pepper into new hashes, and verifies those with `previous` as well. A hash
+    /// without a pepper, or with the previous one, is made anew when it is next verified.
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2Params, Argon2id, KeyId, Password, PasswordHasher, Pepper};
+    /// let pepper = Pepper::new(KeyId::new(b"2026-a")?, vec![7; 32])?;
+    /// let hasher = Argon2id::new(Argon2Params::new(8, 1, 1)?).with_pepper(pepper, None);
+    /// let hash = hasher.hash(&Password::new("Secret-1234".to_owned())?)?;
+    /// assert!(hash.key_id().is_some());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_pepper(mut self, current: Pepper, previous: Option<Pepper>) -> Self {
+        self.peppers = Peppers::new(current, previous);
         self
     }
 
@@ -112,9 +131,17 @@ impl PasswordHasher for Argon2id {
             self.params.lanes(),
         );
         let params = Params::new(memory, passes, lanes, Some(TAG_BYTES)).map_err(refused)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let pepper = self.peppers.current();
+        let secret = pepper.map_or(&[][..], Pepper::secret);
+        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+        let argon2 =
+            Argon2::new_with_secret(secret, algorithm, version, params).map_err(refused)?;
         self.compute(password, &argon2, &salt, &mut tag)?;
-        HashString::from_argon2id(argon2.params(), &salt, tag).map_err(refused)
+        let hash = HashString::from_argon2id(argon2.params(), &salt, tag).map_err(refused)?;
+        Ok(match pepper {
+            Some(pepper) => hash.with_key(pepper.id().clone()),
+            None => hash,
+        })
     }
 
     fn verify(&self, password: &Password, hash: &HashString) -> Result<bool, HashError> {
@@ -122,25 +149,33 @@ impl PasswordHasher for Argon2id {
             Variant::Argon2d => Algorithm::Argon2d,
             Variant::Argon2i => Algorithm::Argon2i,
             Variant::Argon2id => Algorithm::Argon2id,
+            Variant::Bcrypt => return Err(HashError::Unsupported),
         };
+        let secret = self.peppers.secret_of(hash)?;
         let version = Version::try_from(hash.version()).map_err(refused)?;
         let length = hash.tag().len();
         let params = Params::new(hash.memory_kib(), hash.passes(), hash.lanes(), Some(length))
             .map_err(refused)?;
         let mut tag = Zeroizing::new(vec![0; length]);
-        let argon2 = Argon2::new(algorithm, version, params);
+        let argon2 =
+            Argon2::new_with_secret(secret, algorithm, version, params).map_err(refused)?;
         self.compute(password, &argon2, hash.salt(), &mut tag)?;
         Ok(tag.ct_eq(hash.tag()).into())
     }
 
     fn needs_upgrade(&self, hash: &HashString) -> bool {
+        // Whatever else is verified here is weaker by construction: it needs next to no memory.
+        if hash.variant() == Variant::Bcrypt {
+            return true;
+        }
         let stored = u64::from(hash.memory_kib()) * u64::from(hash.passes());
         let ours = self.params.work();
         let dated = hash.variant() != Variant::Argon2id
             || hash.version() != 0x13
             || hash.salt().len() < SALT_BYTES
             || hash.tag().len() < TAG_BYTES
-            || hash.memory_kib() < self.params.memory_kib();
+            || hash.memory_kib() < self.params.memory_kib()
+            || self.peppers.are_newer_than(hash);
         stored < ours || (stored == ours && dated)
     }
 
