@@ -35,6 +35,7 @@ use crate::{
     store::{Cursor, EventPage, Method, UserKind, UserRecord, UserState, UserStore},
     timer::Timer,
 };
+use attempt::counted;
 use hashing::Hashing;
 use set::Setting;
 
@@ -122,7 +123,7 @@ impl PasswordService for Engine {
         proof: &Authorized,
         request: CheckPassword,
     ) -> Result<Verified, Error> {
-        self.check(proof, request).await
+        counted(self.check(proof, request).await)
     }
 
     async fn change_password(
@@ -130,7 +131,7 @@ impl PasswordService for Engine {
         proof: &Authorized,
         request: ChangePassword,
     ) -> Result<ObjectDetails, Error> {
-        self.change(proof, request).await
+        counted(self.change(proof, request).await)
     }
 
     async fn request_reset(

@@ -270,31 +270,12 @@ const fn code_id_and_text(kind: &ErrorKind) -> (Code, &'static str, &'static str
             "AUTH-5mWD2",
             "No matching permissions found",
         ),
-        ErrorKind::PasswordTooYoung { .. } => (
-            FailedPrecondition,
-            "PORTCULLIS-Age01",
-            "Password was changed too recently",
-        ),
-        ErrorKind::PasswordUnchanged => (
-            FailedPrecondition,
-            "COMMAND-Aesh5",
-            "New password cannot be the same as your current password",
-        ),
+        ErrorKind::PasswordTooYoung { .. } => (FailedPrecondition, "PORTCULLIS-Age01", TOO_YOUNG),
+        ErrorKind::PasswordUnchanged => (FailedPrecondition, "COMMAND-Aesh5", UNCHANGED),
         ErrorKind::Refused(refusal) => refused(*refusal),
-        ErrorKind::ResetRefused(ResetRefusal::UserNotFound) => {
-            (NotFound, "COMMAND-SAF4f", "User could not be found")
-        }
-        ErrorKind::ResetRefused(ResetRefusal::UserNotInitialised) => (
-            FailedPrecondition,
-            "COMMAND-Sfe4g",
-            "User is not yet initialized",
-        ),
+        ErrorKind::ResetRefused(refusal) => reset_refused(*refusal),
         ErrorKind::StateRefused(refusal) => state_refused(*refusal),
-        ErrorKind::TooManyAttempts { .. } => (
-            ResourceExhausted,
-            "PORTCULLIS-Wait1",
-            "Too many attempts, try again later",
-        ),
+        ErrorKind::TooManyAttempts { .. } => (ResourceExhausted, "PORTCULLIS-Wait1", TOO_MANY),
         ErrorKind::PolicyViolated(_) => (InvalidArgument, "DOMAIN-HuJf6", "Password is too short"),
         ErrorKind::Unavailable => (Unavailable, "PORTCULLIS-Unav1", UNAVAILABLE),
         ErrorKind::UserNotFound => (FailedPrecondition, "COMMAND-G8dh3", "Password not found"),
@@ -340,6 +321,17 @@ const fn refused(refusal: Refusal) -> (Code, &'static str, &'static str) {
     }
 }
 
+/// Contract section 1.5, v2; v1 has ids of its own for the same.
+const fn reset_refused(refusal: ResetRefusal) -> (Code, &'static str, &'static str) {
+    match refusal {
+        ResetRefusal::UserNotFound => (Code::NotFound, "COMMAND-SAF4f", "User could not be found"),
+        ResetRefusal::UserNotInitialised => {
+            let (code, _, text) = code_id_and_text(&ErrorKind::UserNotInitialised);
+            (code, "COMMAND-Sfe4g", text)
+        }
+    }
+}
+
 /// The contract names no ids here; these are the ones by which ZITADEL's clients know them.
 const fn state_refused(refusal: StateRefusal) -> (Code, &'static str, &'static str) {
     let (id, text) = match refusal {
@@ -359,9 +351,12 @@ const DEADLINE: &str = "Deadline exceeded, the change may have been applied";
 const INTERNAL: &str = "An internal error occurred";
 const OVERLOADED: &str = "Too much work is waiting, nothing was changed";
 const REUSED: &str = "Operation id belongs to another user or method";
+const TOO_MANY: &str = "Too many attempts, try again later";
+const TOO_YOUNG: &str = "Password was changed too recently";
 const UNAVAILABLE: &str = "Store is unavailable, nothing was changed";
 /// Nobody knows when a store is back; sooner than this it hardly is.
 const STORE_RETURN: Duration = Duration::from_secs(1);
+const UNCHANGED: &str = "New password cannot be the same as your current password";
 const UNKNOWN: &str = "Outcome unknown, the change may have been applied";
 
 /// The first violation speaks; all of them follow in one `BadRequest` (contract 11.6, 11.15).

@@ -182,10 +182,7 @@ impl Engine {
     /// A right answer counts only once it is settled.
     async fn settle_right(&self, granted: &Granted) -> Result<(), Error> {
         match self.settle(granted, Verification::Right).await? {
-            SettleOutcome::Settled { .. } => {
-                count_attempt("verified");
-                Ok(())
-            }
+            SettleOutcome::Settled { .. } => Ok(()),
             // The lease ran out, and with it the attempt was counted as a failure.
             SettleOutcome::Expired => {
                 Err(Error::new(ErrorKind::Conflict).with_source("the attempt took too long"))
@@ -273,16 +270,27 @@ fn stopped(record: Option<&UserRecord>, failures: u32) -> Refusal {
 }
 
 pub(super) fn refused(refusal: Refusal) -> Error {
-    count_attempt(refusal.as_str());
-    if refusal == Refusal::HashUnreadable {
-        tracing::error!("a stored hash cannot be read; an administrator can replace it");
-    }
     ErrorKind::Refused(refusal).into()
 }
 
 fn too_many(retry_after: Duration) -> Error {
-    count_attempt("too_many");
     ErrorKind::TooManyAttempts { retry_after }.into()
+}
+
+/// Counts what an attempt came to, once, where it is answered.
+pub(super) fn counted<T>(result: Result<T, Error>) -> Result<T, Error> {
+    match result.as_ref().map_err(Error::kind) {
+        Ok(_) => count_attempt("verified"),
+        Err(ErrorKind::Refused(refusal)) => {
+            count_attempt(refusal.as_str());
+            if *refusal == Refusal::HashUnreadable {
+                tracing::error!("a stored hash cannot be read; an administrator can replace it");
+            }
+        }
+        Err(ErrorKind::TooManyAttempts { .. }) => count_attempt("too_many"),
+        Err(_) => {}
+    }
+    result
 }
 
 /// An attempt changes nothing that its caller could ask about by an operation id.

@@ -15,7 +15,7 @@ use crate::{
     store::Method,
 };
 
-/// At least this long: 16 letters of 32 are 80 bits.
+/// At least this long, which is 74 bits.
 const LENGTH: usize = 16;
 /// What people do not confuse. Each alphabet divides 256, so a random byte chooses without a bias.
 const ANY: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -23,6 +23,7 @@ const LOWER: &[u8] = b"abcdefghjkmnpqrs";
 const UPPER: &[u8] = b"ABCDEFGHJKLMNPQR";
 const DIGITS: &[u8] = b"23456789";
 const SYMBOLS: &[u8] = b"-+=:.,!?";
+const _: () = assert!(ANY.len() == 32 && LOWER.len() == 16 && UPPER.len() == 16);
 
 impl Engine {
     pub(super) async fn issue_initial(
@@ -76,6 +77,7 @@ fn generate(
         text.extend(letter.map(|letter| char::from(*letter)));
     }
     let bug = |error| Error::new(ErrorKind::Bug).with_source(error);
+    // A password cannot be cloned, on purpose; this is the one place where there are two.
     let twin = Password::new(text.clone()).map_err(bug)?;
     Ok((Password::new(text).map_err(bug)?, twin))
 }

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{
-    ErrorKind, LockoutPolicy, Policies, PolicyStore, Refusal, StaticPolicies,
+    CheckPassword, ErrorKind, LockoutPolicy, PasswordHasher, PasswordService, Permission, Policies,
+    PolicyStore, Refusal, StaticPolicies, UserStore,
     store::{Subject, UserState},
 };
 use proptest::prelude::{ProptestConfig, Strategy, prop_assert, proptest};
 
-use crate::world::{NEW, Passing, RIGHT, WRONG, World, lockout, refusal};
+use crate::world::{NEW, Passing, RIGHT, WRONG, World, lockout, proof, refusal, secret, user};
 
 async fn flood(
     world: World,
@@ -72,6 +73,49 @@ async fn a_hundred_right_logins_at_once_lock_nobody_out() {
     assert_eq!(right, 100);
     let record = world.record("alice").await;
     assert_eq!((record.failures, record.state), (0, UserState::Active));
+}
+
+/// Two servers on one store, by two services that share the key of the sham counters.
+#[tokio::test]
+async fn several_servers_have_one_budget() {
+    let shared = |builder: portcullis_core::EngineBuilder| builder.with_sham_key([7; 32]);
+    let world = World::with(lockout(5), crate::world::Counting::new(8), |builder, _| {
+        shared(builder)
+    });
+    world.person("alice", UserState::Active, true).await;
+    let other = portcullis_core::Engine::builder(Arc::clone(&world.store) as Arc<dyn UserStore>)
+        .with_policies(Arc::new(StaticPolicies::new(lockout(5))))
+        .with_hasher(Arc::clone(&world.hasher) as Arc<dyn PasswordHasher>)
+        .with_timer(Arc::new(crate::world::Still));
+    let other = shared(other).build().unwrap();
+    for id in ["alice", "nobody"] {
+        world.hasher.take();
+        for _ in 0..20 {
+            world.check(id, WRONG).await.unwrap_err();
+            let guess = CheckPassword::new(user(id), secret(WRONG));
+            let proof = proof(Permission::SessionWrite, id);
+            other.check_password(&proof, guess).await.unwrap_err();
+        }
+        assert_eq!(world.hasher.take().1, 5, "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_wrong_among_many_right_lock_nobody_out() {
+    let world = Arc::new(World::alice(lockout(5)).await);
+    let tasks: Vec<_> = (0..100)
+        .map(|number| {
+            let world = Arc::clone(&world);
+            let password = if number % 25 == 0 { WRONG } else { RIGHT };
+            tokio::spawn(async move { world.check("alice", password).await.is_ok() })
+        })
+        .collect();
+    let mut right = 0;
+    for task in tasks {
+        right += usize::from(task.await.unwrap());
+    }
+    assert_eq!(right, 96);
+    assert_eq!(world.record("alice").await.state, UserState::Active);
 }
 
 #[tokio::test]
@@ -147,9 +191,7 @@ async fn an_attempt_waits_five_seconds_for_permits_that_never_end() {
         permit,
         limits,
     );
-    portcullis_core::UserStore::take_attempt(&world.memory, &request)
-        .await
-        .unwrap();
+    world.memory.take_attempt(&request).await.unwrap();
     let error = world.check("alice", RIGHT).await.unwrap_err();
     let ErrorKind::TooManyAttempts { retry_after } = error.kind() else {
         panic!("{error:?}");

@@ -222,3 +222,24 @@ async fn a_deactivated_user_cannot_reset() {
         Refusal::UserInactive
     );
 }
+
+#[tokio::test]
+async fn nothing_prints_a_secret() {
+    let pepper = portcullis_core::KeyId::new(b"a").unwrap();
+    let pepper = portcullis_core::Pepper::new(pepper, b"canary-canary-canary".to_vec()).unwrap();
+    let code = portcullis_core::ResetCode::new("canary".to_owned()).unwrap();
+    let evidence = portcullis_core::Evidence::Code(code);
+    let password = crate::world::secret("canary-1A");
+    let change = portcullis_core::ChangePassword::new(user("alice"), evidence, password);
+    let key = *b"canary-canary-canary-canary-cana";
+    let world = World::with(Policies::default(), Counting::new(8), |builder, _| {
+        builder.with_code_key(key).with_sham_key(key)
+    });
+    world.person("alice", UserState::Active, true).await;
+    let request = RequestReset::new(user("alice")).with_return_code(true);
+    let admin = proof(Permission::UserWrite, "alice");
+    let answer = world.service.request_reset(&admin, request).await.unwrap();
+    let text = format!("{pepper:?} {change:?} {:?} {answer:?}", world.service);
+    assert!(!text.contains("canary") && !text.contains(&format!("{:?}", &key[..3])));
+    assert!(!text.contains(answer.code.unwrap().expose()));
+}
