@@ -1,6 +1,10 @@
 //! The life of a password: checked, changed, reset, within a budget of guesses.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test reports by panicking"
+)]
 
 mod budget;
 mod change;
