@@ -104,8 +104,9 @@ impl ServiceKey {
         let bytes = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
         let letters = bytes.iter().take(LENGTH);
         let text = letters.filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
-        let text: String = text.map(|letter| char::from(*letter)).collect();
-        Some(ResetCode(Zeroizing::new(text)))
+        let mut code = Zeroizing::new(String::with_capacity(LENGTH));
+        code.extend(text.map(|letter| char::from(*letter)));
+        Some(ResetCode(code))
     }
 
     /// Which of an organisation's sham counters stands in for a user that does not exist.

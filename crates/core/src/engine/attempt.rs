@@ -73,14 +73,18 @@ impl Engine {
         let mut granted = self.permit(key, |_| limits, false).await?;
         let hash = comparable(granted.record.as_mut());
         // After the permit: whoever waits for one must not keep a place from others.
-        let mut admission = match self.hashing.admit(key.organisation()) {
+        let (organisation, hashing) = (key.organisation(), &self.hashing);
+        let mut admission = match hashing.admit(organisation) {
             Ok(admission) => admission,
             Err(error) => return Err(self.give_up(&granted, error).await),
         };
         let compared = match &hash {
-            Some(hash) => self.hashing.compare(&mut admission, password, hash).await,
+            Some(hash) => {
+                let work = hashing.compare(&mut admission, organisation, password, hash);
+                work.await
+            }
             None => {
-                let work = self.hashing.pretend(&mut admission, password);
+                let work = hashing.pretend(&mut admission, organisation, password);
                 work.await.map(|()| false)
             }
         };
@@ -88,7 +92,6 @@ impl Engine {
             Ok(right) => right,
             Err(error) => return Err(self.give_up(&granted, error).await),
         };
-        let compared_hash = hash.is_some();
         match (right, granted.record.take(), hash) {
             (true, Some(record), Some(hash)) if !self.is_void(&record, &rules.age) => {
                 self.settle_right(&granted).await?;
@@ -98,8 +101,14 @@ impl Engine {
                     admission,
                 })
             }
-            (right, record, _) => {
-                let refusal = refusal(record.as_ref(), compared_hash, right);
+            (right, record, hash) => {
+                if let Some(hash) = &hash {
+                    let admission = &mut admission;
+                    hashing
+                        .make_up(admission, organisation, password, hash)
+                        .await;
+                }
+                let refusal = refusal(record.as_ref(), hash.is_some(), right);
                 Err(self
                     .settle_wrong(&granted, refusal, rules.lockout.lock_at())
                     .await)

@@ -17,7 +17,7 @@ use crate::{
     details::ObjectDetails,
     error::{Error, ErrorKind, Refusal},
     hash::HashKind,
-    policy::ResetCodePolicy,
+    policy::{Expiry, ResetCodePolicy},
     secret::Password,
     service::{ChangePassword, Evidence},
     store::{AttemptLimits, CodeChange, Method, UserRecord, UserState, Verification, Version},
@@ -77,6 +77,7 @@ impl Engine {
         // The rule is against users who run through their history, not against a forced change.
         if !record.credential.must_change
             && let Some(changed) = record.credential.changed
+            && rules.age.expiry(changed, self.clock.now()) != Expiry::Expired
             && let Some(retry_after) = rules.age.too_young_for(changed, self.clock.now())
         {
             return Err(ErrorKind::PasswordTooYoung { retry_after }.into());

@@ -1,24 +1,27 @@
 //! Every call of the pool, and what work makes refusals cost the same.
 
 use std::{
+    collections::HashMap,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
     clock::Clock,
     error::{BoxError, Error, ErrorKind},
-    hash::{Admission, HashError, HashKind, HashPool, HashPoolConfig, PasswordHasher},
+    hash::{Admission, HashCost, HashError, HashKind, HashPool, HashPoolConfig, PasswordHasher},
     hash_string::{HashString, Suite},
     id::OrgId,
     secret::Password,
 };
 
-/// A pool, and the costliest suite that any password is known to be hashed with.
+/// A pool, and the costliest suite that passwords are known to be hashed with.
 #[derive(Debug)]
 pub(super) struct Hashing {
     pool: HashPool,
-    costliest: Mutex<Suite>,
+    usual: Suite,
+    /// Costlier ones that were met, for the organisations whose users have them.
+    costlier: Mutex<HashMap<OrgId, Suite>>,
 }
 
 impl Hashing {
@@ -30,10 +33,15 @@ impl Hashing {
     ) -> io::Result<Self> {
         // A hasher of the application's may call its suite what it likes.
         let own = hasher.suite().parse().unwrap_or(DEFAULT);
-        let costliest = suites.iter().copied().fold(own, costlier);
+        let usual = suites.iter().copied().fold(own, costlier);
+        if HashCost::of(&usual).memory_bytes() > config.memory {
+            let text = "the costliest suite does not fit into the memory for hashing";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         Ok(Self {
             pool: HashPool::start_on(hasher, config, Arc::clone(clock))?,
-            costliest: Mutex::new(costliest),
+            usual,
+            costlier: Mutex::default(),
         })
     }
 
@@ -47,30 +55,46 @@ impl Hashing {
         self.pool.drain().await;
     }
 
-    /// Compares, and spends on a wrong answer what the costliest suite would have cost.
+    /// Compares. Only a comparison that could be made says what passwords here cost.
     pub(super) async fn compare(
         &self,
         admission: &mut Admission,
+        organisation: &OrgId,
         password: &Arc<Password>,
         hash: &Arc<HashString>,
     ) -> Result<bool, HashError> {
-        let costliest = self.observe(hash.parameters());
         let work = admission.verify(HashKind::Compare, password, Arc::clone(hash));
         let right = work.await?;
-        if !right && let Some(rest) = costliest.beyond(hash.parameters()) {
-            run(admission, password, rest).await?;
-        }
+        self.observe(organisation, hash.parameters());
         Ok(right)
+    }
+
+    /// Spends on a refusal what the costliest suite would have cost beyond this hash. The
+    /// comparison was made, so whatever happens here, the attempt counts.
+    pub(super) async fn make_up(
+        &self,
+        admission: &mut Admission,
+        organisation: &OrgId,
+        password: &Arc<Password>,
+        hash: &HashString,
+    ) {
+        let costliest = self.costliest(organisation);
+        let Some(rest) = costliest.beyond(hash.parameters()) else {
+            return;
+        };
+        if let Err(error) = run(admission, password, rest).await {
+            tracing::warn!(%error, "a refusal cost less than others do");
+        }
     }
 
     /// Spends what the costliest suite would have cost.
     pub(super) async fn pretend(
         &self,
         admission: &mut Admission,
+        organisation: &OrgId,
         password: &Arc<Password>,
     ) -> Result<(), HashError> {
-        let costliest = *self.lock();
-        run(admission, password, costliest).await
+        run(admission, password, self.costliest(organisation)).await
     }
 
     /// A stronger hash of a password that was just verified, where one is due.
@@ -87,17 +111,20 @@ impl Hashing {
         hash.await.map(Some)
     }
 
-    fn observe(&self, suite: Suite) -> Suite {
-        let mut costliest = self.lock();
-        *costliest = costlier(*costliest, suite);
-        *costliest
+    /// A suite that could be run, of a user of this organisation: others do not pay for it.
+    fn observe(&self, organisation: &OrgId, suite: Suite) {
+        if suite.work() > self.costliest(organisation).work() {
+            self.lock().insert(organisation.clone(), suite);
+        }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Suite> {
-        // A plain value cannot be left half-written, so a poisoned lock is still good.
-        self.costliest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn costliest(&self, organisation: &OrgId) -> Suite {
+        self.lock().get(organisation).copied().unwrap_or(self.usual)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, Suite>> {
+        // Whole values are put in, so a poisoned lock is still good.
+        self.costlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_argon2::{ArenaPool, Argon2, Params, Variant, Version};
+use portcullis_argon2::{Arena, ArenaPool, Argon2, Params, Variant, Version};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -81,8 +81,15 @@ impl Argon2id {
         salt: &[u8],
         tag: &mut [u8],
     ) -> Result<(), HashError> {
-        let mut arena = self.arenas.take();
-        let result = argon2.hash_into(&mut arena, password.expose(), salt, tag);
+        // Only memory of the usual size is kept: what cheaper hashes kept would grow later, beyond
+        // what admission has counted.
+        let (params, own) = (argon2.params(), &self.params);
+        let usual = (params.memory_kib(), params.lanes()) == (own.memory_kib(), own.lanes());
+        let result = if usual {
+            argon2.hash_into(&mut self.arenas.take(), password.expose(), salt, tag)
+        } else {
+            argon2.hash_into(&mut Arena::new(), password.expose(), salt, tag)
+        };
         result.map_err(|error| match error {
             portcullis_argon2::Error::OutOfMemory => HashError::OutOfMemory,
             error => refused(error),

@@ -58,7 +58,9 @@ impl WithBcrypt {
     fn compare(&self, password: &Password, hash: &HashString, cost: u32) -> Option<bool> {
         let salt: [u8; 16] = hash.salt().try_into().ok()?;
         let bytes = password.expose();
-        let mut key = Zeroizing::new(bytes.to_vec());
+        // Room for the end of the text: a buffer that grew would leave what it held behind.
+        let mut key = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
+        key.extend_from_slice(bytes);
         // The end of the text belongs to the key, where there is room for it.
         key.push(0);
         let seen = key.get(..MAX_BYTES).unwrap_or(&key);
