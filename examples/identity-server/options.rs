@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use portcullis_core::{Argon2Params, HashPoolConfig};
+use portcullis_core::{Argon2Params, Argon2ParamsError, HashPoolConfig};
 
 use crate::BoxError;
 
@@ -51,11 +51,13 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "FILE", env = "PORTCULLIS_BOOTSTRAP")]
     pub(crate) bootstrap: Option<PathBuf>,
 
-    /// Cost of new hashes: memory in KiB, passes, lanes
+    /// Cost of new hashes: memory in KiB, passes, lanes. The variable may name a kernel instead:
+    /// portable, avx2 or avx512
     #[arg(
         long,
         value_name = "PARAMS",
         env = "PORTCULLIS_ARGON2",
+        value_parser = cost,
         default_value_t
     )]
     pub(crate) argon2: Argon2Params,
@@ -227,5 +229,13 @@ impl BadOption {
     pub(crate) fn because(text: &'static str, source: impl Into<BoxError>) -> Self {
         let source = Some(source.into());
         Self { text, source }
+    }
+}
+
+/// The hashing crate has a variable of the same name, for the kernel that it uses.
+fn cost(text: &str) -> Result<Argon2Params, Argon2ParamsError> {
+    match text {
+        "portable" | "avx2" | "avx512" => Ok(Argon2Params::default()),
+        params => params.parse(),
     }
 }

@@ -14,6 +14,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
+use portcullis_argon2::{Kernel, Speed, Verdict};
 use portcullis_core::{Argon2Params, Argon2id, Engine, HashPoolConfig};
 use portcullis_zitadel_api::ZitadelApi;
 use tokio::{
@@ -60,7 +61,7 @@ async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
     let pool = options.hashing.config(options.argon2)?;
     logging::install(options.log_format, options.log_level);
     let metrics = operator::install_metrics()?;
-    announce(options.argon2, &pool);
+    announce(options.argon2, &pool)?;
     let demo = if options.bootstrap.is_none() {
         Some(Demo::prepare()?)
     } else {
@@ -109,7 +110,13 @@ async fn listen(on: SocketAddr, demo: Option<Demo>) -> Result<TcpListener, BoxEr
 }
 
 /// Tells the operator what hashing will cost.
-fn announce(argon2: Argon2Params, pool: &HashPoolConfig) {
+fn announce(argon2: Argon2Params, pool: &HashPoolConfig) -> Result<(), BoxError> {
+    // A kernel that cannot be used ends the start and not the first login.
+    let kernel = Kernel::in_use()?;
+    let speed = Speed::measure()?;
+    if speed.verdict() == Verdict::Slow {
+        tracing::warn!(%speed, "hashing is far slower than it should be; is this an optimised build?");
+    }
     if !argon2.meets_owasp() {
         tracing::warn!(params = %argon2, "hashes are too cheap for anything but tests");
     }
@@ -118,8 +125,10 @@ fn announce(argon2: Argon2Params, pool: &HashPoolConfig) {
         memory = pool.memory,
         queue = pool.queue,
         wait = ?pool.wait,
+        kernel = %kernel,
         "hashing"
     );
+    Ok(())
 }
 
 impl Server {

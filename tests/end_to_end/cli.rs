@@ -33,6 +33,26 @@ async fn help_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_variable_of_the_cost_may_name_a_kernel() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("good.toml"), BOOTSTRAP).unwrap();
+    for (value, code) in [("portable", 1), ("m=8,t=1,p=1", 1), ("sse2", 2)] {
+        let output = tokio::process::Command::new(portcullis_tests::binary())
+            .args(["--bootstrap", "good.toml", "--store", "memory:"])
+            .args(["--listen", "203.0.113.1:80"])
+            .env("PORTCULLIS_ARGON2", value)
+            .current_dir(directory.path())
+            .output()
+            .await
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{value}: {error}");
+        let chosen = error.contains("kernel=portable");
+        assert_eq!(chosen, value == "portable", "{value}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_option_exits_2_and_a_failed_start_1() {
     let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join("good.toml"), BOOTSTRAP).unwrap();

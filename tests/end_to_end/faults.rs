@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use portcullis_core::{
-    ComplexityPolicy, Engine, MemoryStore, OrgId, PolicyStore, StaticPolicies, StoreError,
-    StoreErrorKind, UserStore,
+    AgePolicy, ComplexityPolicy, Engine, LockoutPolicy, MemoryStore, OrgId, PolicyStore,
+    ResetCodePolicy, StaticPolicies, StoreError, StoreErrorKind, UserStore,
 };
 use portcullis_testkit::{Fault, FaultyStore, StoreMethod};
 use portcullis_tests::{ADMIN, Ask, Detail, Door, InProcess, rig, user_key};
@@ -18,8 +18,24 @@ struct NoPolicies;
 #[async_trait]
 impl PolicyStore for NoPolicies {
     async fn complexity(&self, _: &OrgId) -> Result<ComplexityPolicy, StoreError> {
-        Err(StoreError::new(StoreErrorKind::Unavailable).with_source("secret-dsn"))
+        Err(away())
     }
+
+    async fn lockout(&self, _: &OrgId) -> Result<LockoutPolicy, StoreError> {
+        Err(away())
+    }
+
+    async fn age(&self, _: &OrgId) -> Result<AgePolicy, StoreError> {
+        Err(away())
+    }
+
+    async fn reset_code(&self, _: &OrgId) -> Result<ResetCodePolicy, StoreError> {
+        Err(away())
+    }
+}
+
+fn away() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable).with_source("secret-dsn")
 }
 
 struct World {

@@ -29,8 +29,8 @@ pub(crate) fn blake2b(parts: &[&[u8]], out: &mut [u8]) -> Result<(), Error> {
     let mut full = Zeroizing::new([0; LONGEST]);
     let output: &mut Output<Blake2bVarCore> = (&mut *full).into();
     core.finalize_variable_core(&mut buffer, output);
-    for (to, from) in out.iter_mut().zip(*full) {
-        *to = from;
+    for (to, from) in out.iter_mut().zip(full.iter()) {
+        *to = *from;
     }
     Ok(())
 }
@@ -51,8 +51,8 @@ pub(crate) fn long(parts: [&[u8]; 3], out: &mut [u8]) -> Result<(), Error> {
         let Some((to, after)) = rest.split_at_mut_checked(LINK) else {
             return Err(Error::TagLength);
         };
-        for (to, from) in to.iter_mut().zip(*link) {
-            *to = from;
+        for (to, from) in to.iter_mut().zip(link.iter()) {
+            *to = *from;
         }
         rest = after;
         if rest.len() <= LONGEST {

@@ -3,7 +3,9 @@
 mod self_test;
 
 use std::{
-    env, fmt,
+    env,
+    ffi::OsStr,
+    fmt,
     str::FromStr,
     sync::{LazyLock, OnceLock},
 };
@@ -52,7 +54,8 @@ impl Kernel {
     }
 
     /// The kernel of this process: the one that was forced, or named by `PORTCULLIS_ARGON2`
-    /// (`portable`, `avx2` or `avx512`), or else detected. It is chosen once.
+    /// (`portable`, `avx2` or `avx512`), or else detected. It is chosen once. A value with a `=` in
+    /// it, like `m=19456,t=2,p=1`, is a cost for somebody else and names no kernel.
     ///
     /// ```
     /// use portcullis_argon2::Kernel;
@@ -66,8 +69,8 @@ impl Kernel {
     /// its place.
     pub fn in_use() -> Result<Self, KernelError> {
         *CHOSEN.get_or_init(|| match env::var_os(VARIABLE) {
-            Some(name) => named(name.to_str().ok_or(KernelError::Unknown)?),
-            None => Ok(Self::detected()),
+            Some(name) if !is_cost(&name) => named(name.to_str().ok_or(KernelError::Unknown)?),
+            _ => Ok(Self::detected()),
         })
     }
 
@@ -179,6 +182,11 @@ fn named(name: &str) -> Result<Kernel, KernelError> {
     Ok(kernel)
 }
 
+/// Servers have an option for the cost of new hashes, whose variable has the same name.
+fn is_cost(value: &OsStr) -> bool {
+    value.as_encoded_bytes().contains(&b'=')
+}
+
 fn best(usable: impl Fn(Kernel) -> bool) -> Kernel {
     let mut all = Kernel::ALL.into_iter().rev();
     all.find(|kernel| usable(*kernel))
@@ -203,6 +211,12 @@ mod tests {
         assert_eq!(best(|kernel| kernel != Kernel::Avx512), Kernel::Avx2);
         assert_eq!(best(|kernel| kernel == Kernel::Portable), Kernel::Portable);
         assert_eq!(best(|_| false), Kernel::Portable);
+    }
+
+    #[test]
+    fn a_cost_names_no_kernel() {
+        assert!(is_cost(OsStr::new("m=19456,t=2,p=1")));
+        assert!(!is_cost(OsStr::new("avx2")) && !is_cost(OsStr::new("")));
     }
 
     #[test]

@@ -6,9 +6,8 @@ use crate::{Arena, Argon2, Error, Kernel, Params, Variant, Version};
 
 /// How fast a kernel is in this program on this machine.
 ///
-/// A size-optimised or unoptimised build costs between twice and twenty times the time of a hash
-/// and nothing else shows it. A server measures this when it starts, which takes some milliseconds,
-/// and logs the answer.
+/// A build without optimisation multiplies the time of a hash, and nothing else shows it. A server
+/// measures this when it starts, which takes some milliseconds, and logs the answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Speed {
     kernel: Kernel,
@@ -89,7 +88,8 @@ impl Speed {
         self.nanoseconds
     }
 
-    /// What slow processors take, and then half as much again.
+    /// The most that is still taken for right, in nanoseconds. It is an estimate and wide on
+    /// purpose: a slow processor must not be reported as a wrong build.
     #[must_use]
     pub const fn bound(&self) -> f64 {
         match self.kernel {

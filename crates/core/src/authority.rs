@@ -51,6 +51,19 @@ impl Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Permission {
+    /// `authenticated`: what every caller may do to themselves. It covers no other target than the
+    /// caller, in the caller's own organisation.
+    Authenticated,
+    /// `policy.delete`
+    PolicyDelete,
+    /// `policy.read`
+    PolicyRead,
+    /// `policy.write`
+    PolicyWrite,
+    /// `session.write`: to check a password on a user's behalf, as a login does.
+    SessionWrite,
+    /// `user.delete`
+    UserDelete,
     /// `user.read`
     UserRead,
     /// `user.write`
@@ -62,6 +75,12 @@ impl Permission {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Authenticated => "authenticated",
+            Self::PolicyDelete => "policy.delete",
+            Self::PolicyRead => "policy.read",
+            Self::PolicyWrite => "policy.write",
+            Self::SessionWrite => "session.write",
+            Self::UserDelete => "user.delete",
             Self::UserRead => "user.read",
             Self::UserWrite => "user.write",
         }
@@ -78,7 +97,8 @@ pub struct Access<'a> {
     pub organisation: Option<&'a OrgId>,
     /// What is to be done.
     pub permission: Permission,
-    /// The user it is to be done to, as the request gave it: not validated yet.
+    /// The user it is to be done to, as the request gave it: not validated yet. Empty where it is
+    /// done to the organisation.
     pub target: &'a str,
 }
 
@@ -202,6 +222,47 @@ impl Authorized {
         } else {
             Err(Error::new(ErrorKind::Misuse).with_source("the proof is about another access"))
         }
+    }
+}
+
+impl Authorized {
+    /// The key of `user`, if this proof gives `permission` over that user, or if the caller is that
+    /// user and asked for what callers may do to themselves.
+    pub(crate) fn covers_own(
+        &self,
+        permission: Permission,
+        user: &UserId,
+    ) -> Result<UserKey, Error> {
+        if self.permission != Permission::Authenticated {
+            return self.covers(permission, user);
+        }
+        let key = self.covers(Permission::Authenticated, user)?;
+        if self.is_own(key.organisation()) && self.caller.user() == user {
+            Ok(key)
+        } else {
+            Err(ErrorKind::PermissionDenied.into())
+        }
+    }
+
+    /// The organisation whose policies may be read with this proof.
+    pub(crate) fn covers_policies(&self) -> Result<&OrgId, Error> {
+        match self.permission {
+            Permission::PolicyRead => Ok(&self.organisation),
+            Permission::Authenticated if self.is_own(&self.organisation) => Ok(&self.organisation),
+            Permission::Authenticated => Err(ErrorKind::PermissionDenied.into()),
+            Permission::PolicyDelete
+            | Permission::PolicyWrite
+            | Permission::SessionWrite
+            | Permission::UserDelete
+            | Permission::UserRead
+            | Permission::UserWrite => {
+                Err(Error::new(ErrorKind::Misuse).with_source("the proof is about another access"))
+            }
+        }
+    }
+
+    fn is_own(&self, organisation: &OrgId) -> bool {
+        self.caller.home() == Some(organisation)
     }
 }
 

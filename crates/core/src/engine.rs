@@ -1,34 +1,57 @@
 //! The one implementation of [`PasswordService`]: rules, hash, conditional commit.
 
-use std::{io, sync::Arc, time::Duration};
+mod attempt;
+mod builder;
+mod change;
+mod check;
+mod commit;
+mod hashing;
+mod initial;
+mod reset;
+mod set;
+mod state;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use builder::EngineBuilder;
+
 use crate::{
     authority::{Authorized, Permission},
-    clock::{Clock, SystemClock},
+    clock::Clock,
+    code::{ResetCode, ServiceKey},
     details::ObjectDetails,
-    error::{Error, ErrorKind, StoreErrorKind},
-    hash::{Admission, Argon2id, HashError, HashKind, HashPool, HashPoolConfig, PasswordHasher},
-    id::{Operation, OperationId, UserId, UserKey},
-    policy::{PolicyStore, StaticPolicies},
-    random::{OsRandom, RandomSource},
-    secret::Password,
-    service::{PasswordService, SetInitialPassword, SetPassword},
-    store::{
-        Change, CommitOutcome, CredentialChange, EventKind, Method, UserKind, UserRecord,
-        UserState, UserStore,
+    error::Error,
+    id::{OperationId, UserId},
+    policy::{AgePolicy, ComplexityPolicy, LockoutPolicy, PolicyStore},
+    random::RandomSource,
+    service::{
+        ChangePassword, ChangeState, CheckPassword, InitialPassword, IssueInitialPassword,
+        PasswordService, RequestReset, ResetRequested, SetInitialPassword, SetPassword, UserView,
+        Verified,
     },
+    status::AnswerMode,
+    store::{Cursor, EventPage, Method, UserKind, UserRecord, UserState, UserStore},
+    timer::Timer,
 };
+use attempt::counted;
+use hashing::Hashing;
+use set::Setting;
 
-/// Sets passwords in a [`UserStore`] by the rules of a [`PolicyStore`].
+/// Sets, checks, changes and resets passwords in a [`UserStore`] by the rules of a
+/// [`PolicyStore`].
 #[derive(Debug)]
 pub struct Engine {
     store: Arc<dyn UserStore>,
     policies: Arc<dyn PolicyStore>,
-    hashing: HashPool,
+    hashing: Hashing,
     clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     random: Arc<dyn RandomSource>,
+    answers: AnswerMode,
+    sham_key: ServiceKey,
+    code_key: ServiceKey,
 }
 
 impl Engine {
@@ -42,14 +65,7 @@ impl Engine {
     /// # Ok::<_, std::io::Error>(())
     /// ```
     pub fn builder(store: Arc<dyn UserStore>) -> EngineBuilder {
-        EngineBuilder {
-            store,
-            policies: Arc::new(StaticPolicies::default()),
-            hasher: Arc::new(Argon2id::default()),
-            pool: HashPoolConfig::default(),
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(OsRandom),
-        }
+        EngineBuilder::new(store)
     }
 
     /// Takes no more requests that hash, and waits until those that were begun have ended.
@@ -65,77 +81,6 @@ impl Engine {
     pub async fn drain(&self) {
         self.hashing.drain().await;
     }
-}
-
-/// Puts an [`Engine`] together.
-#[derive(Debug)]
-#[must_use]
-pub struct EngineBuilder {
-    store: Arc<dyn UserStore>,
-    policies: Arc<dyn PolicyStore>,
-    hasher: Arc<dyn PasswordHasher>,
-    pool: HashPoolConfig,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn RandomSource>,
-}
-
-impl EngineBuilder {
-    /// Where policies come from; ZITADEL's default applies to everybody otherwise.
-    pub fn with_policies(mut self, policies: Arc<dyn PolicyStore>) -> Self {
-        self.policies = policies;
-        self
-    }
-
-    /// What hashes; Argon2id with m = 19 MiB, t = 2, p = 1 otherwise.
-    pub fn with_hasher(mut self, hasher: Arc<dyn PasswordHasher>) -> Self {
-        self.hasher = hasher;
-        self
-    }
-
-    /// How many threads hash and how much may wait; one thread for each core otherwise.
-    pub fn with_pool(mut self, pool: HashPoolConfig) -> Self {
-        self.pool = pool;
-        self
-    }
-
-    /// What deadlines are kept on; the system's clock otherwise.
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// What operation ids are drawn from; the operating system otherwise.
-    pub fn with_random(mut self, random: Arc<dyn RandomSource>) -> Self {
-        self.random = random;
-        self
-    }
-
-    /// Starts the hashing threads.
-    ///
-    /// # Errors
-    ///
-    /// When the operating system refuses a thread, or when a new hash does not fit into the pool's
-    /// memory.
-    pub fn build(self) -> io::Result<Engine> {
-        Ok(Engine {
-            hashing: HashPool::start_on(self.hasher, self.pool, Arc::clone(&self.clock))?,
-            store: self.store,
-            policies: self.policies,
-            clock: self.clock,
-            random: self.random,
-        })
-    }
-}
-
-/// What the two endpoints differ in (contract section 2.4), and what they share.
-struct Setting<'a> {
-    proof: &'a Authorized,
-    key: UserKey,
-    method: Method,
-    password: Arc<Password>,
-    must_change: bool,
-    operation: OperationId,
-    deadline: Duration,
 }
 
 #[async_trait]
@@ -186,132 +131,87 @@ impl PasswordService for Engine {
         let record = self.store.operation(&key, operation).await?;
         Ok(record.map(|record| record.details))
     }
-}
 
-impl Engine {
-    async fn set(
+    async fn check_password(
         &self,
-        setting: &Setting<'_>,
-        operation: Operation,
+        proof: &Authorized,
+        request: CheckPassword,
+    ) -> Result<Verified, Error> {
+        counted(self.check(proof, request).await)
+    }
+
+    async fn change_password(
+        &self,
+        proof: &Authorized,
+        request: ChangePassword,
     ) -> Result<ObjectDetails, Error> {
-        let earlier = match operation {
-            Operation::Fresh(_) => None,
-            Operation::Given(id) => self.store.operation(&setting.key, id).await?,
-        };
-        let result = match earlier {
-            Some(done) if done.method == setting.method => return Ok(done.details),
-            Some(_) => Err(ErrorKind::OperationReused.into()),
-            None => self.set_anew(setting).await,
-        };
-        result.map_err(|error: Error| error.with_operation(setting.operation))
+        counted(self.change(proof, request).await)
     }
 
-    async fn set_anew(&self, setting: &Setting<'_>) -> Result<ObjectDetails, Error> {
-        // Held until the commit is done, so that requests do not pile up behind a slow store.
-        let mut admission = self.hashing.admit(setting.key.organisation())?;
-        let record = self.settable(setting).await?;
-        let mut change = self.change(setting, &record, &mut admission).await?;
-        loop {
-            match self.store.commit(&change).await {
-                Ok(CommitOutcome::Committed(details) | CommitOutcome::Replayed(details)) => {
-                    return Ok(details);
-                }
-                Ok(CommitOutcome::Conflict) => {}
-                Ok(CommitOutcome::NotFound) => return Err(ErrorKind::UserNotFound.into()),
-                Ok(CommitOutcome::OperationReused) => {
-                    return Err(ErrorKind::OperationReused.into());
-                }
-                Ok(CommitOutcome::CodeRejected) => return Err(ErrorKind::Bug.into()),
-                Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
-                    return self.resolve(setting, error.into()).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-            if self.clock.elapsed() >= setting.deadline {
-                return Err(ErrorKind::Conflict.into());
-            }
-            // State and policy are read again, the password is not hashed again.
-            change.expected = self.settable(setting).await?.version;
-        }
-    }
-
-    /// The user, if the rules allow this password to be set now.
-    async fn settable(&self, setting: &Setting<'_>) -> Result<UserRecord, Error> {
-        let record = self
-            .store
-            .load(&setting.key)
-            .await?
-            .ok_or(ErrorKind::UserNotFound)?;
-        match (record.kind, record.state) {
-            (UserKind::Machine, _) | (_, UserState::Removed) => {
-                return Err(ErrorKind::UserNotFound.into());
-            }
-            (UserKind::Human, UserState::Initial) => {
-                return Err(ErrorKind::UserNotInitialised.into());
-            }
-            (UserKind::Human, UserState::Active | UserState::Inactive | UserState::Locked) => {}
-        }
-        let policy = self.policies.complexity(setting.key.organisation()).await?;
-        policy
-            .check(&setting.password.composition())
-            .map_err(ErrorKind::PolicyViolated)?;
-        Ok(record)
-    }
-
-    async fn change(
+    async fn request_reset(
         &self,
-        setting: &Setting<'_>,
-        record: &UserRecord,
-        admission: &mut Admission,
-    ) -> Result<Change, Error> {
-        let hash = admission.hash(HashKind::Set, &setting.password).await?;
-        let (key, operation) = (setting.key.clone(), setting.operation);
-        let event = EventKind::PasswordChanged;
-        let change = Change::new(key, setting.method, operation, record.version, event)
-            .with_credential(CredentialChange::Replace {
-                hash,
-                must_change: setting.must_change,
-            })
-            .with_editor(setting.proof.caller().user().clone());
-        Ok(change)
+        proof: &Authorized,
+        request: RequestReset,
+    ) -> Result<ResetRequested, Error> {
+        self.reset(proof, request).await
     }
 
-    /// Asks once what became of a commit whose answer was lost. Only "applied" settles it: a
-    /// commit that is not there yet may still come.
-    async fn resolve(&self, setting: &Setting<'_>, unknown: Error) -> Result<ObjectDetails, Error> {
-        match self.store.operation(&setting.key, setting.operation).await {
-            Ok(Some(done)) => Ok(done.details),
-            Ok(None) | Err(_) => Err(unknown),
-        }
+    async fn reset_code(
+        &self,
+        proof: &Authorized,
+        user: &UserId,
+        operation: OperationId,
+    ) -> Result<ResetCode, Error> {
+        self.code(proof, user, operation).await
     }
 
-    fn name(&self, given: Option<Operation>) -> Result<Operation, Error> {
-        given.map_or_else(
-            || {
-                let id = OperationId::random(&*self.random);
-                id.map(Operation::Fresh)
-                    .map_err(|error| Error::new(ErrorKind::Bug).with_source(error))
-            },
-            Ok,
-        )
+    async fn issue_initial_password(
+        &self,
+        proof: &Authorized,
+        request: IssueInitialPassword,
+    ) -> Result<InitialPassword, Error> {
+        self.issue_initial(proof, request).await
     }
 
-    fn deadline(&self, time_limit: Duration) -> Duration {
-        self.clock.elapsed().saturating_add(time_limit)
+    async fn change_state(
+        &self,
+        proof: &Authorized,
+        request: ChangeState,
+    ) -> Result<ObjectDetails, Error> {
+        self.change_of_state(proof, request).await
+    }
+
+    async fn user(&self, proof: &Authorized, user: &UserId) -> Result<UserView, Error> {
+        self.view(proof, user).await
+    }
+
+    async fn changes(
+        &self,
+        proof: &Authorized,
+        user: &UserId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<EventPage, Error> {
+        self.page(proof, user, after, limit).await
+    }
+
+    async fn complexity_policy(&self, proof: &Authorized) -> Result<ComplexityPolicy, Error> {
+        let organisation = proof.covers_policies()?;
+        Ok(self.policies.complexity(organisation).await?)
+    }
+
+    async fn age_policy(&self, proof: &Authorized) -> Result<AgePolicy, Error> {
+        let organisation = proof.covers_policies()?;
+        Ok(self.policies.age(organisation).await?)
+    }
+
+    async fn lockout_policy(&self, proof: &Authorized) -> Result<LockoutPolicy, Error> {
+        let organisation = proof.covers_policies()?;
+        Ok(self.policies.lockout(organisation).await?)
     }
 }
 
-impl From<HashError> for Error {
-    fn from(error: HashError) -> Self {
-        let kind = match error {
-            HashError::Closed => ErrorKind::Unavailable,
-            HashError::Overloaded { retry_after } => ErrorKind::Overloaded { retry_after },
-            HashError::Died
-            | HashError::OutOfMemory
-            | HashError::Random(_)
-            | HashError::Refused(_)
-            | HashError::TooLarge { .. } => ErrorKind::Hashing,
-        };
-        Self::new(kind).with_source(error)
-    }
+/// A user that can have a password: a person that was not removed.
+fn person(record: Option<UserRecord>) -> Option<UserRecord> {
+    record.filter(|user| user.kind == UserKind::Human && user.state != UserState::Removed)
 }

@@ -51,14 +51,114 @@ pub enum ErrorKind {
     },
     /// The caller is a member without the permission. Not applied.
     PermissionDenied,
+    /// The password was set too recently to be changed again. Not applied.
+    PasswordTooYoung {
+        /// When it may be changed.
+        retry_after: Duration,
+    },
+    /// The new password is the current one. Not applied.
+    PasswordUnchanged,
     /// The new password breaks the organisation's policy. Not applied.
     PolicyViolated(Violations),
+    /// A password or code was not accepted. Nothing but the attempt was recorded.
+    Refused(Refusal),
+    /// A reset code is not issued to this user. Not applied.
+    ResetRefused(ResetRefusal),
+    /// The user's state does not allow this change of it. Not applied.
+    StateRefused(StateRefusal),
+    /// Attempts come too fast; nothing was compared. Retry after this long.
+    TooManyAttempts {
+        /// When the next attempt can be made.
+        retry_after: Duration,
+    },
     /// The store cannot be reached. Not applied; safe to retry.
     Unavailable,
     /// No such human in this organisation; machines and removed users included. Not applied.
     UserNotFound,
     /// The user has not been initialised yet. Not applied.
     UserNotInitialised,
+}
+
+/// Why a password or code was not accepted.
+///
+/// Outside, most of this is nobody's business: see [`AnswerMode`](crate::AnswerMode).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The code is not the pending one, or void.
+    CodeInvalid,
+    /// The stored hash cannot be read: neither a match nor a mismatch.
+    HashUnreadable,
+    /// The password had to be changed and was not, until it became void.
+    InitialPasswordVoid,
+    /// The user is locked, or has too many failures behind it.
+    Locked {
+        /// Settled failures.
+        failures: u32,
+    },
+    /// The user was locked after its password had been found right.
+    LockedMeanwhile,
+    /// No password is set.
+    PasswordNotSet,
+    /// No password is set that could be changed.
+    PasswordNotSetToChange,
+    /// The user is deactivated.
+    UserInactive,
+    /// No such human in this organisation; machines and removed users included.
+    UserNotFound,
+    /// The user has not been initialised yet.
+    UserNotInitialised,
+    /// The password is wrong.
+    WrongPassword {
+        /// Settled failures, this one included.
+        failures: u32,
+    },
+}
+
+impl Refusal {
+    /// The label in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CodeInvalid => "code_invalid",
+            Self::HashUnreadable => "hash_unreadable",
+            Self::InitialPasswordVoid => "initial_password_void",
+            Self::Locked { .. } | Self::LockedMeanwhile => "locked",
+            Self::PasswordNotSet | Self::PasswordNotSetToChange => "password_not_set",
+            Self::UserInactive => "user_inactive",
+            Self::UserNotFound => "user_not_found",
+            Self::UserNotInitialised => "user_not_initialised",
+            Self::WrongPassword { .. } => "wrong_password",
+        }
+    }
+}
+
+/// Why no reset code is issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResetRefusal {
+    /// No such human in this organisation; machines and removed users included.
+    UserNotFound,
+    /// The user has not been initialised yet.
+    UserNotInitialised,
+}
+
+/// Why a user's state stays what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StateRefusal {
+    /// It is inactive already.
+    AlreadyInactive,
+    /// Only active and initial users can be locked.
+    NotActive,
+    /// It is not inactive.
+    NotInactive,
+    /// It is not locked.
+    NotLocked,
+    /// It has not been initialised yet.
+    NotInitialised,
+    /// There is no such user, or it was removed.
+    UserNotFound,
 }
 
 impl Error {
@@ -120,6 +220,7 @@ impl Error {
             | ErrorKind::DeadlineExceeded
             | ErrorKind::OutcomeUnknown
             | ErrorKind::Overloaded { .. }
+            | ErrorKind::TooManyAttempts { .. }
             | ErrorKind::Unavailable => true,
             ErrorKind::Bug
             | ErrorKind::Hashing
@@ -128,7 +229,12 @@ impl Error {
             | ErrorKind::OperationReused
             | ErrorKind::OrganisationNotFound
             | ErrorKind::PermissionDenied
+            | ErrorKind::PasswordTooYoung { .. }
+            | ErrorKind::PasswordUnchanged
             | ErrorKind::PolicyViolated(_)
+            | ErrorKind::Refused(_)
+            | ErrorKind::ResetRefused(_)
+            | ErrorKind::StateRefused(_)
             | ErrorKind::UserNotFound
             | ErrorKind::UserNotInitialised => false,
         }
@@ -158,7 +264,13 @@ impl fmt::Display for Error {
             ErrorKind::OutcomeUnknown => "the store did not confirm the commit",
             ErrorKind::Overloaded { .. } => "too much work is waiting",
             ErrorKind::PermissionDenied => "the caller lacks the permission",
+            ErrorKind::PasswordTooYoung { .. } => "the password was set too recently",
+            ErrorKind::PasswordUnchanged => "the new password is the current one",
             ErrorKind::PolicyViolated(_) => "the password breaks the policy",
+            ErrorKind::Refused(_) => "the password or code was not accepted",
+            ErrorKind::ResetRefused(_) => "no reset code is issued to this user",
+            ErrorKind::StateRefused(_) => "the user's state does not allow this change",
+            ErrorKind::TooManyAttempts { .. } => "attempts come too fast",
             ErrorKind::Unavailable => "the store cannot be reached",
             ErrorKind::UserNotFound => "the user does not exist in the organisation",
             ErrorKind::UserNotInitialised => "the user is not yet initialised",

@@ -2,23 +2,29 @@
 
 mod admission;
 mod argon2id;
+#[cfg(feature = "bcrypt")]
+mod bcrypt;
 mod config;
 mod cost;
 mod lane;
 mod memory;
 mod pace;
 mod params;
+mod pepper;
 mod pool;
 mod suites;
 mod workers;
 
 use std::{fmt::Debug, time::Duration};
 
+#[cfg(feature = "bcrypt")]
+pub use self::bcrypt::{LongPasswords, WithBcrypt};
 pub(crate) use admission::Levels;
 pub use argon2id::Argon2id;
 pub use config::HashPoolConfig;
 pub use cost::HashCost;
 pub use params::{Argon2Params, Argon2ParamsError};
+pub use pepper::{Pepper, PepperError};
 pub use pool::{Admission, HashPool};
 
 use crate::{error::BoxError, hash_string::HashString, random::RandomError, secret::Password};
@@ -151,4 +157,10 @@ pub enum HashError {
         /// What there is for all, in bytes.
         budget: u64,
     },
+    /// The hash was made with a pepper that this process does not have.
+    #[error("the pepper of the hash is not configured")]
+    UnknownPepper,
+    /// The hash is of an algorithm that this hasher does not run.
+    #[error("the algorithm of the hash is not configured")]
+    Unsupported,
 }

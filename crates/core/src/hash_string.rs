@@ -6,13 +6,20 @@
 //! write itself back to the same bytes (duplicates, other order, leading zeros, padding, other
 //! alphabets) is refused.
 
+mod digest;
+mod suite;
+mod variant;
+
 use std::fmt;
 
-use base64ct::{Base64Unpadded, Encoding};
-use sha2::{Digest, Sha256};
+use base64ct::{Base64Bcrypt, Base64Unpadded, Encoding};
 use zeroize::Zeroizing;
 
-use crate::hash::HashCost;
+use crate::hash::{Argon2Params, HashCost};
+
+pub use digest::HashDigest;
+pub use suite::Suite;
+pub use variant::{KeyId, Variant};
 
 /// Longest hash string, in bytes.
 const MAX_BYTES: usize = 256;
@@ -22,22 +29,30 @@ const MAX_PASSES: u32 = 10;
 const MAX_LANES: u32 = 16;
 const SALT_BYTES: std::ops::RangeInclusive<usize> = 8..=48;
 const TAG_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
+const BCRYPT_COST: std::ops::RangeInclusive<u32> = 4..=16;
+/// Salt and tag of bcrypt in its own base64.
+const BCRYPT_SALT_CHARS: usize = 22;
+const BCRYPT_SALT_BYTES: usize = 16;
+const BCRYPT_TAG_BYTES: usize = 23;
+/// The state of Blowfish, which is all the memory that bcrypt needs.
+const BCRYPT_MEMORY_KIB: u32 = 4;
 
 /// Why a hash string was refused. The texts say what to do and never repeat the string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashStringError {
-    /// Not `$argon2id$v=19$m=…,t=…,p=…$salt$tag` written the one canonical way.
+    /// Not `$argon2id$v=19$m=…,t=…,p=…$salt$tag` written the one canonical way, nor bcrypt's
+    /// `$2b$12$…`.
     #[error(
-        "the hash string is not in canonical PHC form; \
+        "the hash string is not in canonical form; \
          write it as $argon2id$v=19$m=…,t=…,p=…$salt$tag, parameters in this order, unpadded base64"
     )]
     NotCanonical,
-    /// A parameter that would cost too much, or too little to be an Argon2 hash.
+    /// A parameter that would cost too much, or too little to be a hash.
     #[error(
         "the hash string asks for parameters out of bounds; \
          allowed are m from 8·p to 524288 KiB, t 1 to 10, p 1 to 16, \
-         salt 8 to 48 bytes, tag 16 to 64 bytes"
+         salt 8 to 48 bytes, tag 16 to 64 bytes, keyid 1 to 8 bytes; for bcrypt, cost 4 to 16"
     )]
     OutOfBounds,
     /// More than 256 bytes.
@@ -45,33 +60,10 @@ pub enum HashStringError {
     TooLong,
     /// An algorithm that this build cannot verify.
     #[error(
-        "the hash string names an algorithm that is not supported; argon2id, argon2i and argon2d are"
+        "the hash string names an algorithm that is not supported; argon2id, argon2i and argon2d \
+         are, and bcrypt in a build that has it"
     )]
     UnknownAlgorithm,
-}
-
-/// Which Argon2 made a hash (RFC 9106, section 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Variant {
-    /// Data-dependent addressing.
-    Argon2d,
-    /// Data-independent addressing.
-    Argon2i,
-    /// The hybrid that RFC 9106 recommends, and the only one that is created here.
-    Argon2id,
-}
-
-impl Variant {
-    /// The name in a hash string.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Argon2d => "argon2d",
-            Self::Argon2i => "argon2i",
-            Self::Argon2id => "argon2id",
-        }
-    }
 }
 
 /// A hash string that passed the parser, so that verifying it costs a bounded amount.
@@ -79,11 +71,10 @@ impl Variant {
 /// It is wiped on drop and prints its parameters only.
 pub struct HashString {
     text: Zeroizing<String>,
-    variant: Variant,
+    suite: Suite,
+    /// Argon2's version, or the letter of bcrypt's.
     version: u32,
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
+    key: Option<KeyId>,
     salt: Vec<u8>,
     tag: Zeroizing<Vec<u8>>,
 }
@@ -113,57 +104,118 @@ impl HashString {
         let (Some(""), Some(name)) = (fields.next(), fields.next()) else {
             return Err(HashStringError::NotCanonical);
         };
-        let variant = match name {
-            "argon2d" => Variant::Argon2d,
-            "argon2i" => Variant::Argon2i,
-            "argon2id" => Variant::Argon2id,
+        let fields: Vec<_> = fields.collect();
+        let mut hash = match name {
+            "2a" | "2b" | "2y" if cfg!(feature = "bcrypt") => Self::read_bcrypt(name, &fields)?,
+            "argon2d" => Self::read_argon2(Variant::Argon2d, &fields)?,
+            "argon2i" => Self::read_argon2(Variant::Argon2i, &fields)?,
+            "argon2id" => Self::read_argon2(Variant::Argon2id, &fields)?,
             _ => return Err(HashStringError::UnknownAlgorithm),
         };
-        let fields: Vec<_> = fields.collect();
-        let [version, parameters, salt, tag] = fields[..] else {
-            return Err(HashStringError::NotCanonical);
-        };
-        let version = named_number(version, "v=")?;
-        let parameters: Vec<_> = parameters.split(',').collect();
-        let [memory, passes, lanes] = parameters[..] else {
-            return Err(HashStringError::NotCanonical);
-        };
-        let hash = Self {
-            text: Zeroizing::new(text.to_owned()),
-            variant,
-            version,
-            memory_kib: named_number(memory, "m=")?,
-            passes: named_number(passes, "t=")?,
-            lanes: named_number(lanes, "p=")?,
-            salt: decode(salt)?,
-            tag: Zeroizing::new(decode(tag)?),
-        };
         hash.check_bounds()?;
-        if *hash.serialize() != *hash.text {
+        hash.text = hash.serialize();
+        if *hash.text != *text {
             return Err(HashStringError::NotCanonical);
         }
         Ok(hash)
     }
 
+    fn read_argon2(variant: Variant, fields: &[&str]) -> Result<Self, HashStringError> {
+        let [version, parameters, salt, tag] = fields else {
+            return Err(HashStringError::NotCanonical);
+        };
+        let parameters: Vec<_> = parameters.split(',').collect();
+        let (memory, passes, lanes, key) = match parameters[..] {
+            [memory, passes, lanes] => (memory, passes, lanes, None),
+            [memory, passes, lanes, key] => (memory, passes, lanes, Some(key)),
+            _ => return Err(HashStringError::NotCanonical),
+        };
+        Ok(Self {
+            text: Zeroizing::new(String::new()),
+            version: named_number(version, "v=")?,
+            suite: Suite::Argon2 {
+                variant,
+                memory_kib: named_number(memory, "m=")?,
+                passes: named_number(passes, "t=")?,
+                lanes: named_number(lanes, "p=")?,
+            },
+            key: key.map(read_key).transpose()?,
+            salt: decode(salt)?,
+            tag: Zeroizing::new(decode(tag)?),
+        })
+    }
+
+    fn read_bcrypt(name: &str, fields: &[&str]) -> Result<Self, HashStringError> {
+        let [cost, rest] = fields else {
+            return Err(HashStringError::NotCanonical);
+        };
+        let (salt, tag) = rest
+            .split_at_checked(BCRYPT_SALT_CHARS)
+            .ok_or(HashStringError::NotCanonical)?;
+        let decode =
+            |field| Base64Bcrypt::decode_vec(field).map_err(|_| HashStringError::NotCanonical);
+        Ok(Self {
+            text: Zeroizing::new(String::new()),
+            version: name.bytes().next_back().map_or(0, u32::from),
+            suite: Suite::Bcrypt {
+                cost: named_number(cost, "")?,
+            },
+            key: None,
+            salt: decode(salt)?,
+            tag: Zeroizing::new(decode(tag)?),
+        })
+    }
+
     /// Puts a freshly computed tag into canonical form, through the same checks.
     pub(crate) fn from_argon2id(
-        params: &argon2::Params,
+        params: Argon2Params,
         salt: &[u8],
+        tag: Zeroizing<Vec<u8>>,
+    ) -> Result<Self, HashStringError> {
+        let suite = Suite::Argon2 {
+            variant: Variant::Argon2id,
+            memory_kib: params.memory_kib(),
+            passes: params.passes(),
+            lanes: params.lanes(),
+        };
+        Self::build(suite, salt.to_vec(), tag)
+    }
+
+    /// A hash of nothing: verifying against it costs what this suite costs and never succeeds.
+    pub(crate) fn decoy(suite: Suite) -> Result<Self, HashStringError> {
+        let (salt, tag) = match suite {
+            Suite::Argon2 { .. } => (16, 32),
+            Suite::Bcrypt { .. } => (BCRYPT_SALT_BYTES, BCRYPT_TAG_BYTES),
+        };
+        Self::build(suite, vec![0; salt], Zeroizing::new(vec![0; tag]))
+    }
+
+    fn build(
+        suite: Suite,
+        salt: Vec<u8>,
         tag: Zeroizing<Vec<u8>>,
     ) -> Result<Self, HashStringError> {
         let mut hash = Self {
             text: Zeroizing::new(String::new()),
-            variant: Variant::Argon2id,
-            version: 0x13,
-            memory_kib: params.m_cost(),
-            passes: params.t_cost(),
-            lanes: params.p_cost(),
-            salt: salt.to_vec(),
+            suite,
+            version: match suite {
+                Suite::Argon2 { .. } => 0x13,
+                Suite::Bcrypt { .. } => u32::from(b'b'),
+            },
+            key: None,
+            salt,
             tag,
         };
         hash.check_bounds()?;
         hash.text = hash.serialize();
         Ok(hash)
+    }
+
+    /// Says which pepper went into the hash.
+    pub(crate) fn with_key(mut self, key: KeyId) -> Self {
+        self.key = Some(key);
+        self.text = self.serialize();
+        self
     }
 
     /// The text to store. It is a secret: it belongs into the store and nowhere else.
@@ -181,28 +233,37 @@ impl HashString {
     /// Algorithm and cost, without salt and tag: `argon2id,m=19456,t=2,p=1`.
     #[must_use]
     pub fn suite(&self) -> String {
-        format!(
-            "{},m={},t={},p={}",
-            self.variant.as_str(),
-            self.memory_kib,
-            self.passes,
-            self.lanes
-        )
+        self.suite.to_string()
     }
 
     /// What comparing a password with it costs.
     #[must_use]
     pub const fn cost(&self) -> HashCost {
-        HashCost::new(self.memory_kib, self.passes)
+        HashCost::of(&self.suite)
     }
 
-    /// The Argon2 variant.
+    /// Algorithm and cost as a value.
+    #[must_use]
+    pub const fn parameters(&self) -> Suite {
+        self.suite
+    }
+
+    /// Which pepper went into the hash, if one did.
+    #[must_use]
+    pub const fn key_id(&self) -> Option<&KeyId> {
+        self.key.as_ref()
+    }
+
+    /// Which function made the hash.
     #[must_use]
     pub const fn variant(&self) -> Variant {
-        self.variant
+        match self.suite {
+            Suite::Argon2 { variant, .. } => variant,
+            Suite::Bcrypt { .. } => Variant::Bcrypt,
+        }
     }
 
-    /// The Argon2 version, `0x13` or `0x10`.
+    /// The Argon2 version, `0x13` or `0x10`; for bcrypt, the letter of its version.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.version
@@ -211,19 +272,28 @@ impl HashString {
     /// Memory in KiB.
     #[must_use]
     pub const fn memory_kib(&self) -> u32 {
-        self.memory_kib
+        match self.suite {
+            Suite::Argon2 { memory_kib, .. } => memory_kib,
+            Suite::Bcrypt { .. } => BCRYPT_MEMORY_KIB,
+        }
     }
 
-    /// Passes over the memory.
+    /// Passes over the memory; none for bcrypt.
     #[must_use]
     pub const fn passes(&self) -> u32 {
-        self.passes
+        match self.suite {
+            Suite::Argon2 { passes, .. } => passes,
+            Suite::Bcrypt { .. } => 0,
+        }
     }
 
-    /// Lanes.
+    /// Lanes; none for bcrypt.
     #[must_use]
     pub const fn lanes(&self) -> u32 {
-        self.lanes
+        match self.suite {
+            Suite::Argon2 { lanes, .. } => lanes,
+            Suite::Bcrypt { .. } => 0,
+        }
     }
 
     pub(crate) fn salt(&self) -> &[u8] {
@@ -235,12 +305,26 @@ impl HashString {
     }
 
     fn check_bounds(&self) -> Result<(), HashStringError> {
-        let within = (self.version == 0x13 || self.version == 0x10)
-            && (1..=MAX_LANES).contains(&self.lanes)
-            && (8 * self.lanes..=MAX_MEMORY_KIB).contains(&self.memory_kib)
-            && (1..=MAX_PASSES).contains(&self.passes)
-            && SALT_BYTES.contains(&self.salt.len())
-            && TAG_BYTES.contains(&self.tag.len());
+        let within = match self.suite {
+            Suite::Argon2 {
+                memory_kib,
+                passes,
+                lanes,
+                ..
+            } => {
+                (self.version == 0x13 || self.version == 0x10)
+                    && (1..=MAX_LANES).contains(&lanes)
+                    && (8 * lanes..=MAX_MEMORY_KIB).contains(&memory_kib)
+                    && (1..=MAX_PASSES).contains(&passes)
+                    && SALT_BYTES.contains(&self.salt.len())
+                    && TAG_BYTES.contains(&self.tag.len())
+            }
+            Suite::Bcrypt { cost } => {
+                BCRYPT_COST.contains(&cost)
+                    && self.salt.len() == BCRYPT_SALT_BYTES
+                    && self.tag.len() == BCRYPT_TAG_BYTES
+            }
+        };
         if within {
             Ok(())
         } else {
@@ -249,22 +333,35 @@ impl HashString {
     }
 
     fn serialize(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!(
-            "${}$v={}$m={},t={},p={}${}${}",
-            self.variant.as_str(),
-            self.version,
-            self.memory_kib,
-            self.passes,
-            self.lanes,
-            Base64Unpadded::encode_string(&self.salt),
-            *Zeroizing::new(Base64Unpadded::encode_string(&self.tag)),
-        ))
+        Zeroizing::new(match self.suite {
+            Suite::Argon2 {
+                variant,
+                memory_kib,
+                passes,
+                lanes,
+            } => format!(
+                "${}$v={}$m={memory_kib},t={passes},p={lanes}{}${}${}",
+                variant.as_str(),
+                self.version,
+                self.key.as_ref().map_or_else(String::new, |key| {
+                    format!(",keyid={}", Base64Unpadded::encode_string(key.as_bytes()))
+                }),
+                Base64Unpadded::encode_string(&self.salt),
+                *Zeroizing::new(Base64Unpadded::encode_string(&self.tag)),
+            ),
+            Suite::Bcrypt { cost } => format!(
+                "$2{}${cost:02}${}{}",
+                char::from_u32(self.version).unwrap_or_default(),
+                Base64Bcrypt::encode_string(&self.salt),
+                *Zeroizing::new(Base64Bcrypt::encode_string(&self.tag)),
+            ),
+        })
     }
 }
 
 impl fmt::Debug for HashString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HashString({})", self.suite())
+        write!(f, "HashString({})", self.suite)
     }
 }
 
@@ -279,47 +376,11 @@ fn named_number(field: &str, name: &str) -> Result<u32, HashStringError> {
     digits.parse().map_err(|_| HashStringError::OutOfBounds)
 }
 
+fn read_key(field: &str) -> Result<KeyId, HashStringError> {
+    let text = field.strip_prefix("keyid=");
+    KeyId::new(&decode(text.ok_or(HashStringError::NotCanonical)?)?)
+}
+
 fn decode(field: &str) -> Result<Vec<u8>, HashStringError> {
     Base64Unpadded::decode_vec(field).map_err(|_| HashStringError::NotCanonical)
-}
-
-/// SHA-256 of a stored hash string: tells two hashes apart without being one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct HashDigest([u8; 32]);
-
-impl HashDigest {
-    /// Digests any stored text, one that cannot be parsed included.
-    ///
-    /// ```
-    /// use portcullis_core::HashDigest;
-    /// assert_eq!(HashDigest::of("a").to_string().len(), 64);
-    /// ```
-    #[must_use]
-    pub fn of(text: &str) -> Self {
-        Self(Sha256::digest(text.as_bytes()).into())
-    }
-
-    /// A digest that a store kept.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The 32 bytes that a store keeps.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for HashDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for HashDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HashDigest({self})")
-    }
 }

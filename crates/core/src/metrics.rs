@@ -111,3 +111,15 @@ mod off {
     pub(crate) fn record_run(_: Arc<str>, _: Duration) {}
     pub(crate) fn record_wait(_: Arc<str>, _: Duration) {}
 }
+
+/// Counter of attempts at a password or code by `outcome`: `verified`, the reason of a refusal, or
+/// `too_many`.
+pub const ATTEMPTS: &str = "portcullis_attempts_total";
+
+#[cfg(feature = "metrics")]
+pub(crate) fn count_attempt(outcome: &'static str) {
+    ::metrics::counter!(ATTEMPTS, "outcome" => outcome).increment(1);
+}
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) const fn count_attempt(_outcome: &'static str) {}

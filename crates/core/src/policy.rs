@@ -1,10 +1,17 @@
-//! The ZITADEL complexity policy: a minimum length and four character classes.
+//! The ZITADEL complexity policy: a minimum length and four character classes. The other
+//! policies are in files of their own.
 
+mod age;
+mod lockout;
+mod reset_code;
 mod store;
 
 use serde::{Deserialize, Serialize};
 
-pub use store::{PolicyStore, StaticPolicies};
+pub use age::{AgePolicy, Expiry};
+pub use lockout::LockoutPolicy;
+pub use reset_code::ResetCodePolicy;
+pub use store::{Policies, PolicyStore, StaticPolicies};
 
 use crate::secret::Composition;
 

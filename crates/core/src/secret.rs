@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Why a text cannot be a password at all, whatever the policy says.
@@ -73,6 +74,11 @@ impl Password {
             }
         }
         composition
+    }
+
+    /// Whether both are the same, in a time that does not tell where they differ.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.expose().ct_eq(other.expose()).into()
     }
 
     /// The bytes that are hashed. Only the hasher has a reason to call this.

@@ -8,7 +8,7 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Refusal, ResetRefusal, StateRefusal},
     policy::Violation,
 };
 
@@ -80,6 +80,15 @@ pub struct ErrorStatus {
 pub enum Detail {
     /// `google.rpc.BadRequest`: every violation of the policy, in ZITADEL's order.
     BadRequest(Vec<FieldViolation>),
+    /// `zitadel.v1.CredentialsCheckError`: the same, with the failed attempts so far.
+    Credentials {
+        /// For example `COMMAND-3M0fs`.
+        id: Cow<'static, str>,
+        /// The text without the id.
+        message: Cow<'static, str>,
+        /// Settled failures.
+        failed_attempts: u32,
+    },
     /// `zitadel.v1.ErrorDetail`: the id that clients key on, and the text without it.
     Error {
         /// For example `COMMAND-G8dh3`.
@@ -144,7 +153,7 @@ impl ErrorStatus {
     pub fn retry_after(&self) -> Option<Duration> {
         self.details.iter().find_map(|detail| match detail {
             Detail::RetryAfter(wait) => Some(*wait),
-            Detail::BadRequest(_) | Detail::Error { .. } => None,
+            Detail::BadRequest(_) | Detail::Credentials { .. } | Detail::Error { .. } => None,
         })
     }
 
@@ -154,17 +163,83 @@ impl ErrorStatus {
     }
 }
 
-impl From<&Error> for ErrorStatus {
-    fn from(error: &Error) -> Self {
-        match error.kind() {
-            ErrorKind::PolicyViolated(violations) => policy_violated(violations.as_slice()),
-            ErrorKind::Overloaded { retry_after } => overloaded(*retry_after),
-            ErrorKind::Unavailable => unavailable(),
-            kind => {
-                let (code, id, text) = code_id_and_text(kind);
+/// How much an answer to a refused password or code tells.
+///
+/// The work behind an answer and the round trips to the store are the same in both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerMode {
+    /// ZITADEL's ids and details: whether the user exists, is locked, has a password.
+    #[default]
+    Zitadel,
+    /// One answer to whatever was refused, and a reset request is always answered as for a user
+    /// that exists.
+    Uniform,
+}
+
+impl ErrorStatus {
+    /// What a caller is told of an error.
+    ///
+    /// ```
+    /// use portcullis_core::{AnswerMode, Error, ErrorKind, ErrorStatus, Refusal};
+    /// let unknown = Error::new(ErrorKind::Refused(Refusal::UserNotFound));
+    /// let wrong = Error::new(ErrorKind::Refused(Refusal::WrongPassword { failures: 3 }));
+    /// let answer = |error, mode| ErrorStatus::of(error, mode);
+    /// assert_eq!(answer(&unknown, AnswerMode::Uniform), answer(&wrong, AnswerMode::Uniform));
+    /// assert_ne!(answer(&unknown, AnswerMode::Zitadel), answer(&wrong, AnswerMode::Zitadel));
+    /// ```
+    #[must_use]
+    pub fn of(error: &Error, mode: AnswerMode) -> Self {
+        match (error.kind(), mode) {
+            (ErrorKind::PolicyViolated(violations), _) => policy_violated(violations.as_slice()),
+            (ErrorKind::Refused(_), AnswerMode::Uniform) => {
+                let (code, id, text) = WRONG;
                 Self::with_id(code, id, text)
             }
+            (
+                kind @ ErrorKind::Refused(
+                    Refusal::Locked { failures } | Refusal::WrongPassword { failures },
+                ),
+                AnswerMode::Zitadel,
+            ) => credentials(code_id_and_text(kind), *failures),
+            (kind, _) => {
+                let (code, id, text) = code_id_and_text(kind);
+                let status = Self::with_id(code, id, text);
+                match retry_after(kind) {
+                    Some(wait) => status.and(Detail::RetryAfter(wait)),
+                    None => status,
+                }
+            }
         }
+    }
+}
+
+/// As in [`AnswerMode::Zitadel`].
+impl From<&Error> for ErrorStatus {
+    fn from(error: &Error) -> Self {
+        Self::of(error, AnswerMode::Zitadel)
+    }
+}
+
+const fn retry_after(kind: &ErrorKind) -> Option<Duration> {
+    match kind {
+        ErrorKind::Overloaded { retry_after } | ErrorKind::TooManyAttempts { retry_after } => {
+            Some(*retry_after)
+        }
+        ErrorKind::Unavailable => Some(STORE_RETURN),
+        _ => None,
+    }
+}
+
+fn credentials((code, id, text): (Code, &'static str, &'static str), failures: u32) -> ErrorStatus {
+    ErrorStatus {
+        code,
+        message: format!("{text} ({id})").into(),
+        details: vec![Detail::Credentials {
+            id: id.into(),
+            message: text.into(),
+            failed_attempts: failures,
+        }],
     }
 }
 
@@ -195,6 +270,12 @@ const fn code_id_and_text(kind: &ErrorKind) -> (Code, &'static str, &'static str
             "AUTH-5mWD2",
             "No matching permissions found",
         ),
+        ErrorKind::PasswordTooYoung { .. } => (FailedPrecondition, "PORTCULLIS-Age01", TOO_YOUNG),
+        ErrorKind::PasswordUnchanged => (FailedPrecondition, "COMMAND-Aesh5", UNCHANGED),
+        ErrorKind::Refused(refusal) => refused(*refusal),
+        ErrorKind::ResetRefused(refusal) => reset_refused(*refusal),
+        ErrorKind::StateRefused(refusal) => state_refused(*refusal),
+        ErrorKind::TooManyAttempts { .. } => (ResourceExhausted, "PORTCULLIS-Wait1", TOO_MANY),
         ErrorKind::PolicyViolated(_) => (InvalidArgument, "DOMAIN-HuJf6", "Password is too short"),
         ErrorKind::Unavailable => (Unavailable, "PORTCULLIS-Unav1", UNAVAILABLE),
         ErrorKind::UserNotFound => (FailedPrecondition, "COMMAND-G8dh3", "Password not found"),
@@ -206,13 +287,76 @@ const fn code_id_and_text(kind: &ErrorKind) -> (Code, &'static str, &'static str
     }
 }
 
+/// The wrong password, and in [`AnswerMode::Uniform`] everything else that is refused.
+const WRONG: (Code, &str, &str) = (
+    Code::InvalidArgument,
+    "COMMAND-3M0fs",
+    "Password is invalid",
+);
+
+/// Contract section 6; what ZITADEL has no answer to has an id of ours.
+const fn refused(refusal: Refusal) -> (Code, &'static str, &'static str) {
+    const NOT_SET: &str = "User has not set a password";
+    const LOCKED: &str = "User is locked";
+    match refusal {
+        Refusal::CodeInvalid => (Code::InvalidArgument, "CODE-woT0xc", "Code is invalid"),
+        Refusal::HashUnreadable => (Code::Internal, "PORTCULLIS-Hash1", INTERNAL),
+        Refusal::InitialPasswordVoid => (
+            Code::FailedPrecondition,
+            "PORTCULLIS-Init1",
+            "Initial password has expired",
+        ),
+        Refusal::Locked { .. } => (Code::FailedPrecondition, "COMMAND-JLK35", LOCKED),
+        Refusal::LockedMeanwhile => (Code::FailedPrecondition, "COMMAND-SFA3t", LOCKED),
+        Refusal::PasswordNotSet => (Code::FailedPrecondition, "COMMAND-3nJ4t", NOT_SET),
+        Refusal::PasswordNotSetToChange => (Code::FailedPrecondition, "COMMAND-Fds3s", NOT_SET),
+        Refusal::UserInactive => (
+            Code::FailedPrecondition,
+            "PORTCULLIS-Inac1",
+            "User is not active",
+        ),
+        Refusal::UserNotFound => code_id_and_text(&ErrorKind::UserNotFound),
+        Refusal::UserNotInitialised => code_id_and_text(&ErrorKind::UserNotInitialised),
+        Refusal::WrongPassword { .. } => WRONG,
+    }
+}
+
+/// Contract section 1.5, v2; v1 has ids of its own for the same.
+const fn reset_refused(refusal: ResetRefusal) -> (Code, &'static str, &'static str) {
+    match refusal {
+        ResetRefusal::UserNotFound => (Code::NotFound, "COMMAND-SAF4f", "User could not be found"),
+        ResetRefusal::UserNotInitialised => {
+            let (code, _, text) = code_id_and_text(&ErrorKind::UserNotInitialised);
+            (code, "COMMAND-Sfe4g", text)
+        }
+    }
+}
+
+/// The contract names no ids here; these are the ones by which ZITADEL's clients know them.
+const fn state_refused(refusal: StateRefusal) -> (Code, &'static str, &'static str) {
+    let (id, text) = match refusal {
+        StateRefusal::AlreadyInactive => ("COMMAND-5M0sf", "User is already inactive"),
+        StateRefusal::NotActive => ("COMMAND-3NN8v", "User should be active or initial"),
+        StateRefusal::NotInactive => ("COMMAND-6M0sf", "User is not inactive"),
+        StateRefusal::NotLocked => ("COMMAND-4M0ds", "User is not locked"),
+        StateRefusal::NotInitialised => ("COMMAND-ke0fw", "User is not yet initialized"),
+        StateRefusal::UserNotFound => {
+            return (Code::NotFound, "COMMAND-5M9fs", "User could not be found");
+        }
+    };
+    (Code::FailedPrecondition, id, text)
+}
+
 const DEADLINE: &str = "Deadline exceeded, the change may have been applied";
 const INTERNAL: &str = "An internal error occurred";
 const OVERLOADED: &str = "Too much work is waiting, nothing was changed";
 const REUSED: &str = "Operation id belongs to another user or method";
+const TOO_MANY: &str = "Too many attempts, try again later";
+const TOO_YOUNG: &str = "Password was changed too recently";
 const UNAVAILABLE: &str = "Store is unavailable, nothing was changed";
 /// Nobody knows when a store is back; sooner than this it hardly is.
 const STORE_RETURN: Duration = Duration::from_secs(1);
+const UNCHANGED: &str = "New password cannot be the same as your current password";
 const UNKNOWN: &str = "Outcome unknown, the change may have been applied";
 
 /// The first violation speaks; all of them follow in one `BadRequest` (contract 11.6, 11.15).
@@ -229,16 +373,6 @@ fn policy_violated(violations: &[Violation]) -> ErrorStatus {
         }
     });
     ErrorStatus::with_id(Code::InvalidArgument, id, text).and(Detail::BadRequest(all.collect()))
-}
-
-fn overloaded(retry_after: Duration) -> ErrorStatus {
-    ErrorStatus::with_id(Code::ResourceExhausted, "PORTCULLIS-Load1", OVERLOADED)
-        .and(Detail::RetryAfter(retry_after))
-}
-
-fn unavailable() -> ErrorStatus {
-    let (code, id, text) = code_id_and_text(&ErrorKind::Unavailable);
-    ErrorStatus::with_id(code, id, text).and(Detail::RetryAfter(STORE_RETURN))
 }
 
 /// Rows 15a to 15e of the contract's step table.

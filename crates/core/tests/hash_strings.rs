@@ -120,3 +120,125 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "bcrypt")]
+mod bcrypt {
+    use std::sync::Arc;
+
+    use portcullis_core::{LongPasswords, WithBcrypt};
+
+    use super::{Argon2id, HashString, HashStringError, Password, PasswordHasher};
+
+    const LONG: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\
+                        0123456789chars after 72 are ignored";
+    const LONG_HASH: &str = "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui";
+
+    fn verify(long: LongPasswords, password: &str, hash: &str) -> bool {
+        let hasher = WithBcrypt::new(Arc::new(Argon2id::default()), long);
+        let password = Password::new(password.to_owned()).unwrap();
+        let hash = HashString::parse(hash).unwrap();
+        assert!(hasher.needs_upgrade(&hash));
+        hasher.verify(&password, &hash).unwrap()
+    }
+
+    /// From the tests of crypt_blowfish, jBCrypt, Go's x/crypto and Python's bcrypt; `$2y$` by
+    /// libxcrypt.
+    #[test]
+    fn the_strings_of_other_implementations_verify() {
+        for (password, hash) in [
+            (
+                "U*U",
+                "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            ),
+            (
+                "U*U*",
+                "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK",
+            ),
+            (
+                "U*U*U",
+                "$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
+            ),
+            (
+                "a",
+                "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe",
+            ),
+            (
+                "abc",
+                "$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i",
+            ),
+            (
+                "allmine",
+                "$2a$10$XajjQvNhvvRt5GSeFk1xFeyqRrsxkhBkUiQeg0dt.wU1qD4aFDcga",
+            ),
+            (
+                "rasmuslerdorf",
+                "$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTpOq",
+            ),
+            (
+                "correctbatteryhorsestapler",
+                "$2b$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie",
+            ),
+        ] {
+            assert!(verify(LongPasswords::Refuse, password, hash), "{hash}");
+            let wrong = format!("{password}!");
+            assert!(!verify(LongPasswords::Refuse, &wrong, hash), "{hash}");
+        }
+    }
+
+    #[test]
+    fn what_comes_after_72_bytes_is_refused_unless_it_is_to_be_cut() {
+        assert!(!verify(LongPasswords::Refuse, LONG, LONG_HASH));
+        assert!(verify(LongPasswords::Truncate, LONG, LONG_HASH));
+        let exactly = LONG.get(..72).unwrap();
+        assert!(verify(LongPasswords::Refuse, exactly, LONG_HASH));
+        // bcrypt repeats "a\0", so that it looks like "a\0a".
+        let hash = "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe";
+        assert!(!verify(LongPasswords::Truncate, "a\0a", hash));
+    }
+
+    #[test]
+    fn only_canonical_strings_within_bounds_parse() {
+        let tail = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+        let hash = HashString::parse(&format!("$2b$16${tail}")).unwrap();
+        assert_eq!(
+            (hash.suite().as_str(), hash.memory_kib()),
+            ("bcrypt,cost=16", 4)
+        );
+        for (text, expected) in [
+            (format!("$2b$03${tail}"), HashStringError::OutOfBounds),
+            (format!("$2b$17${tail}"), HashStringError::OutOfBounds),
+            (format!("$2b$5${tail}"), HashStringError::NotCanonical),
+            (format!("$2b$+5${tail}"), HashStringError::NotCanonical),
+            (format!("$2x$05${tail}"), HashStringError::UnknownAlgorithm),
+            (format!("$2b$05${tail}A"), HashStringError::OutOfBounds),
+            (format!("$2b$05$é{tail}"), HashStringError::NotCanonical),
+            // Bits of the salt that nobody reads.
+            (
+                format!("$2b$05${}", tail.replacen('.', "/", 1)),
+                HashStringError::NotCanonical,
+            ),
+        ] {
+            assert_eq!(HashString::parse(&text).err(), Some(expected), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_key_id_is_canonical_or_refused() {
+    let hash = |key: &str| {
+        format!("$argon2id$v=19$m=64,t=1,p=1{key}$c29tZXNhbHQ$QjcIk5wH3vJiKZL5CKZ5+WsYnYTgmYHW")
+    };
+    let parse = |key: &str| HashString::parse(&hash(key)).map(|hash| hash.key_id().is_some());
+    assert_eq!(parse(",keyid=YQ").ok(), Some(true));
+    assert_eq!(parse("").ok(), Some(false));
+    for (key, expected) in [
+        (",keyid=", HashStringError::OutOfBounds),
+        (",keyid=YQ==", HashStringError::NotCanonical),
+        (",keyid=YR", HashStringError::NotCanonical),
+        (",keyid=YWFhYWFhYWFh", HashStringError::OutOfBounds),
+        (",data=YQ", HashStringError::NotCanonical),
+        (",keyid=YQ,keyid=YQ", HashStringError::NotCanonical),
+    ] {
+        assert_eq!(parse(key).err(), Some(expected), "{key}");
+    }
+}

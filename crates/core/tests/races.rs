@@ -15,10 +15,10 @@ use std::{
 
 use async_trait::async_trait;
 use portcullis_core::{
-    Argon2Params, Argon2id, Caller, Clock, ComplexityPolicy, Engine, ErrorKind, HashCost,
-    HashError, HashString, ManualClock, MemoryStore, OperationId, OrgId, OsRandom, Password,
-    PasswordHasher, PasswordService, Permission, PolicyStore, SetPassword, StoreError, SystemClock,
-    UserId, UserKey, UserStore, danger,
+    AgePolicy, Argon2Params, Argon2id, Caller, Clock, ComplexityPolicy, Engine, ErrorKind,
+    HashCost, HashError, HashString, LockoutPolicy, ManualClock, MemoryStore, OperationId, OrgId,
+    OsRandom, Password, PasswordHasher, PasswordService, Permission, PolicyStore, ResetCodePolicy,
+    SetPassword, StoreError, SystemClock, UserId, UserKey, UserStore, danger,
     store::{
         AttemptOutcome, AttemptRequest, Change, CommitOutcome, CreateOutcome, EventKind, EventPage,
         EventQuery, HashUpgrade, Method, NewUser, OperationRecord, SettleOutcome, Settlement,
@@ -96,6 +96,18 @@ impl Rival {
 impl PolicyStore for Rival {
     async fn complexity(&self, _: &OrgId) -> Result<ComplexityPolicy, StoreError> {
         Ok(*self.policy.lock().unwrap())
+    }
+
+    async fn lockout(&self, _: &OrgId) -> Result<LockoutPolicy, StoreError> {
+        Ok(LockoutPolicy::default())
+    }
+
+    async fn age(&self, _: &OrgId) -> Result<AgePolicy, StoreError> {
+        Ok(AgePolicy::default())
+    }
+
+    async fn reset_code(&self, _: &OrgId) -> Result<ResetCodePolicy, StoreError> {
+        Ok(ResetCodePolicy::default())
     }
 }
 

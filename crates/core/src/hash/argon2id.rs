@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use portcullis_argon2::{ArenaPool, Argon2, Params, Variant, Version};
+use portcullis_argon2::{Arena, ArenaPool, Argon2, Params, Variant, Version};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Argon2Params, HashCost, HashError, PasswordHasher};
+use super::{Argon2Params, HashCost, HashError, PasswordHasher, Pepper, pepper::Peppers};
 use crate::{
     hash_string::{self, HashString},
     random::{OsRandom, RandomSource},
@@ -27,6 +27,7 @@ const TAG_BYTES: usize = 32;
 pub struct Argon2id {
     params: Argon2Params,
     random: Arc<dyn RandomSource>,
+    peppers: Peppers,
     arenas: ArenaPool,
 }
 
@@ -44,6 +45,7 @@ impl Argon2id {
         Self {
             params,
             random: Arc::new(OsRandom),
+            peppers: Peppers::default(),
             arenas: ArenaPool::keeping(params.memory_kib() as usize),
         }
     }
@@ -55,6 +57,23 @@ impl Argon2id {
         self
     }
 
+    /// Mixes this pepper into new hashes, and verifies those with `previous` as well. A hash
+    /// without a pepper, or with the previous one, is made anew when it is next verified.
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2Params, Argon2id, KeyId, Password, PasswordHasher, Pepper};
+    /// let pepper = Pepper::new(KeyId::new(b"2026-a")?, vec![7; 32])?;
+    /// let hasher = Argon2id::new(Argon2Params::new(8, 1, 1)?).with_pepper(pepper, None);
+    /// let hash = hasher.hash(&Password::new("Secret-1234".to_owned())?)?;
+    /// assert!(hash.key_id().is_some());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_pepper(mut self, current: Pepper, previous: Option<Pepper>) -> Self {
+        self.peppers = Peppers::new(current, previous);
+        self
+    }
+
     fn compute(
         &self,
         password: &Password,
@@ -62,8 +81,15 @@ impl Argon2id {
         salt: &[u8],
         tag: &mut [u8],
     ) -> Result<(), HashError> {
-        let mut arena = self.arenas.take();
-        let result = argon2.hash_into(&mut arena, password.expose(), salt, tag);
+        // Only memory of the usual size is kept: what cheaper hashes kept would grow later, beyond
+        // what admission has counted.
+        let (params, own) = (argon2.params(), &self.params);
+        let usual = (params.memory_kib(), params.lanes()) == (own.memory_kib(), own.lanes());
+        let result = if usual {
+            argon2.hash_into(&mut self.arenas.take(), password.expose(), salt, tag)
+        } else {
+            argon2.hash_into(&mut Arena::new(), password.expose(), salt, tag)
+        };
         result.map_err(|error| match error {
             portcullis_argon2::Error::OutOfMemory => HashError::OutOfMemory,
             error => refused(error),
@@ -89,10 +115,15 @@ impl PasswordHasher for Argon2id {
             self.params.lanes(),
         );
         let params = Params::new(memory, passes, lanes).map_err(refused)?;
-        let argon2 = Argon2::new(Variant::Argon2id, Version::V0x13, params);
+        let pepper = self.peppers.current();
+        let argon2 = Argon2::new(Variant::Argon2id, Version::V0x13, params)
+            .with_secret(pepper.map_or(&[][..], Pepper::secret));
         self.compute(password, &argon2, &salt, &mut tag)?;
-        let params = argon2::Params::new(memory, passes, lanes, None).map_err(refused)?;
-        HashString::from_argon2id(&params, &salt, tag).map_err(refused)
+        let hash = HashString::from_argon2id(self.params, &salt, tag).map_err(refused)?;
+        Ok(match pepper {
+            Some(pepper) => hash.with_key(pepper.id().clone()),
+            None => hash,
+        })
     }
 
     fn verify(&self, password: &Password, hash: &HashString) -> Result<bool, HashError> {
@@ -100,7 +131,9 @@ impl PasswordHasher for Argon2id {
             hash_string::Variant::Argon2d => Variant::Argon2d,
             hash_string::Variant::Argon2i => Variant::Argon2i,
             hash_string::Variant::Argon2id => Variant::Argon2id,
+            hash_string::Variant::Bcrypt => return Err(HashError::Unsupported),
         };
+        let secret = self.peppers.secret_of(hash)?;
         // The parser of hash strings lets no other version through.
         let version = match hash.version() {
             0x10 => Version::V0x10,
@@ -109,19 +142,24 @@ impl PasswordHasher for Argon2id {
         let params =
             Params::new(hash.memory_kib(), hash.passes(), hash.lanes()).map_err(refused)?;
         let mut tag = Zeroizing::new(vec![0; hash.tag().len()]);
-        let argon2 = Argon2::new(variant, version, params);
+        let argon2 = Argon2::new(variant, version, params).with_secret(secret);
         self.compute(password, &argon2, hash.salt(), &mut tag)?;
         Ok(tag.ct_eq(hash.tag()).into())
     }
 
     fn needs_upgrade(&self, hash: &HashString) -> bool {
+        // Whatever else is verified here is weaker by construction: it needs next to no memory.
+        if hash.variant() == hash_string::Variant::Bcrypt {
+            return true;
+        }
         let stored = u64::from(hash.memory_kib()) * u64::from(hash.passes());
         let ours = self.params.work();
         let dated = hash.variant() != hash_string::Variant::Argon2id
             || hash.version() != 0x13
             || hash.salt().len() < SALT_BYTES
             || hash.tag().len() < TAG_BYTES
-            || hash.memory_kib() < self.params.memory_kib();
+            || hash.memory_kib() < self.params.memory_kib()
+            || self.peppers.are_newer_than(hash);
         stored < ours || (stored == ours && dated)
     }
 

@@ -1,5 +1,10 @@
 //! What one run of the hash function costs.
 
+use crate::hash_string::Suite;
+
+/// What Blowfish keeps of a key: four tables of 256 words, and 18 more, rounded up.
+const BCRYPT_BYTES: u64 = 8 * 1024;
+
 /// Memory and work of one run: what admission charges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCost {
@@ -21,6 +26,18 @@ impl HashCost {
         Self {
             memory: memory_kib as u64 * 1024,
             work: memory_kib as u64 * passes as u64,
+        }
+    }
+
+    pub(crate) const fn of(suite: &Suite) -> Self {
+        match suite {
+            Suite::Argon2 {
+                memory_kib, passes, ..
+            } => Self::new(*memory_kib, *passes),
+            Suite::Bcrypt { .. } => Self {
+                memory: BCRYPT_BYTES,
+                work: suite.work(),
+            },
         }
     }
 

@@ -123,6 +123,8 @@ named! {
     Method {
         /// [`UserStore::take_attempt`](crate::UserStore::take_attempt) and its settlement.
         Attempt = "attempt",
+        /// [`PasswordService::change_password`](crate::PasswordService::change_password).
+        ChangePassword = "change_password",
         /// Any change of a user's state.
         ChangeState = "change_state",
         /// [`UserStore::create`](crate::UserStore::create).

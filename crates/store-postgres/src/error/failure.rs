@@ -118,7 +118,7 @@ fn code_kind(code: &str) -> StoreErrorKind {
         // Transactions that would not see what they waited for.
         | ("25000", _) => StoreErrorKind::Misuse,
         // A standby; the schema is not there yet; the disk.
-        ("25006" | "3F000" | "42P01" | "42883" | "58030", _)
+        ("25006" | "3F000" | "42P01" | "42P13" | "42883" | "58030", _)
         // Cancelled, locked, in a deadlock, out of resources, shutting down, not reached.
         | (_, "08" | "40" | "53" | "55" | "57") => StoreErrorKind::Unavailable,
         (_, "XX") if code != "XX000" => StoreErrorKind::Corrupt,
@@ -188,6 +188,12 @@ mod tests {
             ("42883 undefined_function", Unavailable, Unavailable),
             ("42P01 undefined_table", Unavailable, Unavailable),
             ("42P05 duplicate_prepared_statement", Misuse, Misuse),
+            // A table that gains a column under a call: its functions are read again next time.
+            (
+                "42P13 invalid_function_definition",
+                Unavailable,
+                Unavailable,
+            ),
             ("53100 disk_full", Unavailable, Unavailable),
             ("53200 out_of_memory", Unavailable, Unavailable),
             ("53300 too_many_connections", Unavailable, Unavailable),

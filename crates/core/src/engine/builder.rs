@@ -1,0 +1,158 @@
+//! Puts an engine together.
+
+use std::{io, sync::Arc};
+
+use super::{Engine, hashing::Hashing};
+use crate::{
+    clock::{Clock, SystemClock},
+    code::ServiceKey,
+    hash::{Argon2id, HashPoolConfig, PasswordHasher},
+    hash_string::Suite,
+    policy::{PolicyStore, StaticPolicies},
+    random::{OsRandom, RandomSource},
+    status::AnswerMode,
+    store::UserStore,
+    timer::{ThreadTimer, Timer},
+};
+
+/// Puts an [`Engine`] together.
+#[derive(Debug)]
+#[must_use]
+pub struct EngineBuilder {
+    store: Arc<dyn UserStore>,
+    policies: Arc<dyn PolicyStore>,
+    hasher: Arc<dyn PasswordHasher>,
+    pool: HashPoolConfig,
+    suites: Vec<Suite>,
+    clock: Arc<dyn Clock>,
+    timer: Option<Arc<dyn Timer>>,
+    random: Arc<dyn RandomSource>,
+    answers: AnswerMode,
+    sham_key: Option<ServiceKey>,
+    code_key: Option<ServiceKey>,
+}
+
+impl EngineBuilder {
+    pub(super) fn new(store: Arc<dyn UserStore>) -> Self {
+        Self {
+            store,
+            policies: Arc::new(StaticPolicies::default()),
+            hasher: Arc::new(Argon2id::default()),
+            pool: HashPoolConfig::default(),
+            suites: Vec::new(),
+            clock: Arc::new(SystemClock::new()),
+            timer: None,
+            random: Arc::new(OsRandom),
+            answers: AnswerMode::default(),
+            sham_key: None,
+            code_key: None,
+        }
+    }
+
+    /// Where policies come from; ZITADEL's defaults apply to everybody otherwise.
+    pub fn with_policies(mut self, policies: Arc<dyn PolicyStore>) -> Self {
+        self.policies = policies;
+        self
+    }
+
+    /// What hashes; Argon2id with m = 19 MiB, t = 2, p = 1 otherwise.
+    pub fn with_hasher(mut self, hasher: Arc<dyn PasswordHasher>) -> Self {
+        self.hasher = hasher;
+        self
+    }
+
+    /// How many threads hash and how much may wait; one thread for each core otherwise.
+    pub fn with_pool(mut self, pool: HashPoolConfig) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// With what else, beside the hasher's own suite, passwords in the store are hashed.
+    ///
+    /// A refusal costs what the costliest of them costs, so that it does not tell whose password
+    /// was compared. A costlier one that is loaded later is added by itself.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use portcullis_core::{Engine, MemoryStore};
+    /// let costly = "argon2id,m=65536,t=3,p=1".parse()?;
+    /// let engine = Engine::builder(Arc::new(MemoryStore::new())).with_suites([costly]).build()?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_suites(mut self, suites: impl IntoIterator<Item = Suite>) -> Self {
+        self.suites.extend(suites);
+        self
+    }
+
+    /// What deadlines and ages are kept on; the system's clock otherwise.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// By what the engine waits for a permit; a [`ThreadTimer`] otherwise.
+    pub fn with_timer(mut self, timer: Arc<dyn Timer>) -> Self {
+        self.timer = Some(timer);
+        self
+    }
+
+    /// What operation ids, keys and initial passwords are drawn from; the operating system
+    /// otherwise.
+    pub fn with_random(mut self, random: Arc<dyn RandomSource>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// How much refusals tell. Give the same mode to [`ErrorStatus::of`](crate::ErrorStatus::of).
+    pub fn with_answers(mut self, answers: AnswerMode) -> Self {
+        self.answers = answers;
+        self
+    }
+
+    /// By what ids that do not exist are spread over counters that stand in for them; drawn at
+    /// random otherwise.
+    ///
+    /// All servers on one store must have the same key, and keep it over restarts. Otherwise a
+    /// guesser sees that an id has another counter on another server, and so does not exist.
+    pub fn with_sham_key(mut self, key: [u8; 32]) -> Self {
+        self.sham_key = Some(ServiceKey::new(key));
+        self
+    }
+
+    /// From what reset codes are made; drawn at random otherwise.
+    ///
+    /// Whoever has it can make the code that an event is about. Services that deliver the codes
+    /// of others need the key of those others; to check a code nobody needs it.
+    pub fn with_code_key(mut self, key: [u8; 32]) -> Self {
+        self.code_key = Some(ServiceKey::new(key));
+        self
+    }
+
+    /// Starts the hashing threads, and a timer if none was given.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses a thread, the random source a key, or when a new hash
+    /// does not fit into the pool's memory.
+    pub fn build(self) -> io::Result<Engine> {
+        let draw = || {
+            let mut key = [0; 32];
+            self.random.fill(&mut key).map_err(io::Error::other)?;
+            Ok::<_, io::Error>(ServiceKey::new(key))
+        };
+        Ok(Engine {
+            sham_key: self.sham_key.map_or_else(draw, Ok)?,
+            code_key: self.code_key.map_or_else(draw, Ok)?,
+            hashing: Hashing::start(self.hasher, self.pool, &self.clock, &self.suites)?,
+            timer: match self.timer {
+                Some(timer) => timer,
+                None => Arc::new(ThreadTimer::start()?),
+            },
+            store: self.store,
+            policies: self.policies,
+            clock: self.clock,
+            random: self.random,
+            answers: self.answers,
+        })
+    }
+}
