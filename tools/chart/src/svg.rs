@@ -54,9 +54,15 @@ impl Picture {
         self.element(format_args!(
             "<polyline points='{places}' fill='none' stroke='{colour}' {style}/>"
         ));
+        // A point alone has to be found, and many of them are a line.
+        let radius = match points.len() {
+            1 => 6.0,
+            2..20 => 3.2,
+            _ => 0.0,
+        };
         for (x, y) in points {
             self.element(format_args!(
-                "<circle cx='{x:.1}' cy='{y:.1}' r='3.2' fill='{colour}'/>"
+                "<circle cx='{x:.1}' cy='{y:.1}' r='{radius:.1}' fill='{colour}'/>"
             ));
         }
     }
