@@ -12,27 +12,33 @@ use portcullis_core::{HashError, HashKind, OrgId};
 use crate::{
     bars::Bar,
     contenders::{Cost, OWASP, by_us, password},
-    contest::Spread,
+    contest::{self, Spread},
     machine, pools,
 };
 
-/// What 16 callers get of one caller's rate times the cores, in turns.
+/// What 16 callers get of one caller's rate times the cores, in turns, in the quieter rounds.
 pub(crate) fn sixteen_callers(kernel: Kernel, rounds: usize) -> Spread {
     let cost = OWASP[1];
     let pool = Arc::new(pools::pool(cost, kernel, 512));
     let mut arena = Arena::new();
-    let shares = (0..=rounds).map(|_| {
-        let alone = (0..8).map(|_| {
+    let (mut alone, mut together) = (Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        let times = (0..8).map(|_| {
             let start = Instant::now();
             by_us(cost, kernel, &mut arena);
             start.elapsed().as_secs_f64()
         });
-        let alone = 1.0 / Spread::of(alone.collect()).median;
-        let together = pools::throughput(&pool, 16, Duration::from_millis(500));
-        together / (alone * pools::cores() as f64)
-    });
-    // The first round maps memory.
-    Spread::of(shares.collect::<Vec<_>>().split_off(1))
+        let one = Spread::of(times.collect()).median / pools::cores() as f64;
+        let all = 1.0 / pools::throughput(&pool, 16, Duration::from_millis(500));
+        // The first round maps memory.
+        if round > 0 {
+            alone.push(one);
+            together.push(all);
+        }
+    }
+    let quiet = contest::quieter(&[alone, together]);
+    let rounds = quiet[0].iter().zip(&quiet[1]);
+    Spread::of(rounds.map(|(alone, together)| alone / together).collect())
 }
 
 /// Promises that need more than one caller, or none.

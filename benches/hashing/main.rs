@@ -96,7 +96,7 @@ fn measure(options: &Options) -> Results {
     let others = by_callers(&others, &callers(options, RFC), options);
     say("16 callers, page faults");
     let mut bars = bars::of_one_caller(&contests);
-    bars.extend(load::bars(if options.quick { 2 } else { 7 }));
+    bars.extend(load::bars(if options.quick { 4 } else { 14 }));
     say("overload");
     let seconds = Duration::from_secs(if options.quick { 3 } else { 10 });
     let overloads = [4.0, 10.0]

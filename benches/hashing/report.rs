@@ -136,13 +136,14 @@ fn contest_table(text: &mut String, contests: &[Times]) {
         .iter()
         .map(|times| times.rounds().to_string())
         .collect();
-    let _infallible = writeln!(text, "\n\nRounds: {}.", rounds.join(", "));
+    let _infallible = writeln!(text, "\n\nRounds that count: {}.", rounds.join(", "));
 }
 
 const METHOD: &str = "\
 All contenders take turns in one process, in a new order in every round, on as many threads as \
 there are callers. All computed the same tag before anything was timed. Ratios are made round by \
-round; what is shown is the median and, in brackets, the quartiles. Ours wipes its memory after \
+round; what is shown is the median and, in brackets, the quartiles of the quieter half of the \
+rounds. Ours wipes its memory after \
 each hash, as argon2-rust does; the argon2 crate and rust-argon2 do not. Lanes are computed one \
 after the other on one thread. \"Kept memory\" is a vector that is used again, on ordinary pages. \
 `HashPool` is what servers hash through: as many threads as cores, however many callers there are. \
