@@ -7,7 +7,7 @@ use std::{
 };
 
 use portcullis_argon2::{Arena, Kernel};
-use portcullis_core::{HashError, HashKind, OrgId};
+use portcullis_core::{HashError, HashKind, HashString, OrgId};
 
 use crate::{
     bars::Bar,
@@ -103,17 +103,10 @@ pub(crate) fn overload(times: f64, length: Duration) -> Overload {
                 let acme = OrgId::new("acme").unwrap();
                 let result = pool.hash(HashKind::Set, &acme, &password()).await;
                 let milliseconds = due.elapsed().as_secs_f64() * 1e3;
-                let mut outcome = outcome.lock().unwrap();
-                match result {
-                    Ok(_) => outcome.admitted.push(milliseconds),
-                    Err(HashError::Overloaded { retry_after }) => {
-                        outcome.refused.push(milliseconds);
-                        outcome.without_retry_time += usize::from(retry_after.is_zero());
-                    }
-                    Err(error) => panic!("{error}"),
-                }
+                outcome.lock().unwrap().record(milliseconds, result);
             });
             number += 1.0;
+            while requests.try_join_next().is_some() {}
         }
         while requests.join_next().await.is_some() {}
     });
@@ -126,6 +119,17 @@ pub(crate) fn overload(times: f64, length: Duration) -> Overload {
 }
 
 impl Overload {
+    fn record(&mut self, milliseconds: f64, result: Result<HashString, HashError>) {
+        match result {
+            Ok(_) => self.admitted.push(milliseconds),
+            Err(HashError::Overloaded { retry_after }) => {
+                self.refused.push(milliseconds);
+                self.without_retry_time += usize::from(retry_after.is_zero());
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     pub(crate) fn bars(&self) -> [Bar; 3] {
         let (times, waiting) = (self.times, (self.queue + pools::cores()) as f64);
         let bound = 2.0 * 1e3 * waiting / self.capacity;

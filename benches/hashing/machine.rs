@@ -40,6 +40,41 @@ fn processor() -> String {
     format!("{name} (family {family}, model {model})")
 }
 
+/// Processor time so far, in ticks: of everything on the machine, and of this process.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticks {
+    all: f64,
+    own: f64,
+}
+
+impl Ticks {
+    pub(crate) fn now() -> Option<Self> {
+        let numbers = |text: &str| -> Vec<f64> {
+            text.split_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect()
+        };
+        let machine = fs::read_to_string("/proc/stat").ok()?;
+        // user, nice, system, idle, waiting, interrupts, soft interrupts, stolen
+        let machine = numbers(machine.lines().next()?);
+        let busy = machine.iter().take(8).sum::<f64>() - machine.get(3)? - machine.get(4)?;
+        let own = fs::read_to_string("/proc/self/stat").ok()?;
+        let own = numbers(own.rsplit_once(") ")?.1);
+        Some(Self {
+            all: busy,
+            // The state is no number, so user and system time are one place further to the front.
+            own: own.get(10)? + own.get(11)?,
+        })
+    }
+
+    /// The share of one core that went to others since then.
+    pub(crate) fn elsewhere_since(self, then: Self, seconds: f64) -> f64 {
+        const TICKS_A_SECOND: f64 = 100.0;
+        let others = (self.all - then.all) - (self.own - then.own);
+        others.max(0.0) / TICKS_A_SECOND / seconds
+    }
+}
+
 /// Page faults for each hash, once the arena has its memory.
 pub(crate) fn faults(cost: Cost, kernel: Kernel) -> Option<f64> {
     const HASHES: u32 = 8;

@@ -31,6 +31,7 @@ use std::{
 
 use contenders::{Contender, Cost, ONE_LANE, OWASP, RFC, RFC_FIRST};
 use contest::{Effort, Times};
+use machine::Ticks;
 use report::Results;
 
 #[derive(Debug, Default)]
@@ -71,23 +72,9 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Results {
-    let start = Instant::now();
+    let (start, ticks) = (Instant::now(), Ticks::now());
     let say = |what: &str| eprintln!("{:4} s  {what}", start.elapsed().as_secs());
-    let mut contests = Vec::new();
-    for cost in OWASP.into_iter().chain([RFC]) {
-        say(&format!("Argon2id, {cost}"));
-        let mut contenders = contenders::argon2id(cost);
-        contenders.push(contenders::admitted(cost));
-        contenders::assert_agreement(&contenders);
-        contests.push((
-            cost,
-            by_callers(&contenders, &callers(options, cost), options),
-        ));
-    }
-    contests.push(alone(ONE_LANE, options, say));
-    if options.all {
-        contests.push(alone(RFC_FIRST, options, say));
-    }
+    let contests = contests(options, say);
     say("other functions");
     let mut others = contenders::argon2id(OWASP[1]);
     others.truncate(1);
@@ -108,16 +95,39 @@ fn measure(options: &Options) -> Results {
         overloads,
         memory: None,
         bars,
+        elsewhere: None,
         command: if options.quick { QUICK } else { FULL },
     };
     let of_overload = results.overloads.iter().flat_map(load::Overload::bars);
     results.bars.extend(of_overload);
+    results.elsewhere = Ticks::now()
+        .zip(ticks)
+        .map(|(now, then)| now.elsewhere_since(then, start.elapsed().as_secs_f64()));
     if options.report {
         say("memory over time");
         results.memory = Some([FRESH, POOL].map(memory_of_child));
     }
     say("done");
     results
+}
+
+fn contests(options: &Options, say: impl Fn(&str) + Copy) -> Vec<(Cost, Vec<Times>)> {
+    let mut contests = Vec::new();
+    for cost in OWASP.into_iter().chain([RFC]) {
+        say(&format!("Argon2id, {cost}"));
+        let mut contenders = contenders::argon2id(cost);
+        contenders.push(contenders::admitted(cost));
+        contenders::assert_agreement(&contenders);
+        contests.push((
+            cost,
+            by_callers(&contenders, &callers(options, cost), options),
+        ));
+    }
+    contests.push(alone(ONE_LANE, options, say));
+    if options.all {
+        contests.push(alone(RFC_FIRST, options, say));
+    }
+    contests
 }
 
 /// One caller, and no pool: a hash of this size fits into none of them.

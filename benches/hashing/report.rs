@@ -18,6 +18,8 @@ pub(crate) struct Results {
     /// On fresh memory and through the pool: seconds and MiB.
     pub(crate) memory: Option<[Vec<(f64, f64)>; 2]>,
     pub(crate) bars: Vec<Bar>,
+    /// How much of a core other programs used meanwhile.
+    pub(crate) elsewhere: Option<f64>,
     pub(crate) command: &'static str,
 }
 
@@ -32,6 +34,9 @@ impl Results {
             self.command,
             machine::description(),
         );
+        if let Some(cores) = self.elsewhere {
+            let _infallible = write!(text, "\nMeanwhile other programs used {cores:.2} cores.\n");
+        }
         self.bars_table(&mut text);
         if pictures {
             for (file, what) in self.pictures() {

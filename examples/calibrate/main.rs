@@ -62,22 +62,9 @@ fn run(options: &Options) -> Result<ExitCode, BoxError> {
     let samples = measure::samples(objective, machine, &progress)?;
     let outcome = plan_and_try(options, machine, &samples, &progress)?;
     drop(progress);
-    let mut out = stdout().lock();
     let (plan, measured) = match outcome {
         Ok(outcome) => outcome,
-        Err(unmet) => {
-            let text = report::unmet(unmet, objective, machine);
-            if options.json {
-                writeln!(
-                    out,
-                    "{}",
-                    serde_json::json!({ "met": false, "reason": text })
-                )?;
-            } else {
-                writeln!(out, "{text}")?;
-            }
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(unmet) => return refuse(options, &report::unmet(unmet, objective, machine)),
     };
     let report = Report {
         objective,
@@ -86,6 +73,7 @@ fn run(options: &Options) -> Result<ExitCode, BoxError> {
         plan,
         measured,
     };
+    let mut out = stdout().lock();
     if options.json {
         writeln!(out, "{:#}", report.to_json())?;
     } else {
@@ -99,6 +87,17 @@ fn run(options: &Options) -> Result<ExitCode, BoxError> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn refuse(options: &Options, reason: &str) -> Result<ExitCode, BoxError> {
+    let mut out = stdout().lock();
+    if options.json {
+        let answer = serde_json::json!({ "met": false, "reason": reason });
+        writeln!(out, "{answer:#}")?;
+    } else {
+        writeln!(out, "{reason}")?;
+    }
+    Ok(ExitCode::FAILURE)
 }
 
 type Outcome = Result<(Plan, Measured), decide::Unmet>;
@@ -128,8 +127,7 @@ fn plan_and_try(
         let trial = trial::run(&plan, objective.per_second, options.trial());
         let measured = runtime.block_on(trial)?;
         tried = Some((plan, measured));
-        let longest = objective.p99.as_secs_f64() * 1e3;
-        if measured.p99_ms <= longest {
+        if measured.meets(objective.p99) {
             break;
         }
         slack *= (measured.p99_ms / plan.expected.p99_ms).clamp(1.05, 1.5);

@@ -23,6 +23,13 @@ pub(crate) struct Measured {
     pub(crate) capacity: f64,
 }
 
+impl Measured {
+    /// Whether 99 of 100 were answered, and in time.
+    pub(crate) fn meets(&self, p99: Duration) -> bool {
+        self.p99_ms <= p99.as_secs_f64() * 1e3 && self.refused * 100 <= self.requests
+    }
+}
+
 pub(crate) async fn run(
     plan: &Plan,
     per_second: f64,
@@ -123,3 +130,23 @@ fn gap(per_second: f64) -> Result<f64, BoxError> {
 }
 
 const MOST_SATURATED: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_is_not_answered_in_time() {
+        let measured = |p99_ms, refused| Measured {
+            requests: 200,
+            refused,
+            p50_ms: 1.0,
+            p99_ms,
+            capacity: 100.0,
+        };
+        let p99 = Duration::from_millis(250);
+        assert!(measured(250.0, 2).meets(p99));
+        assert!(!measured(251.0, 0).meets(p99));
+        assert!(!measured(100.0, 3).meets(p99));
+    }
+}
