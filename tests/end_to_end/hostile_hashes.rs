@@ -28,7 +28,7 @@ fn hostile() -> Vec<String> {
         argon2id("m=64,t=1"),
         argon2id("m=064,t=1,p=1"),
         argon2id("m=+64,t=1,p=1"),
-        argon2id("m=64,t=1,p=1,keyid=aGVsbG8"),
+        argon2id("m=64,t=1,p=1,keyid=aGVsbG8="),
         format!("$argon2id$m=64,t=1,p=1${SALT}${TAG}"),
         format!("$argon2id$v=19$m=64,t=1,p=1${SALT}=${TAG}"),
         format!("$argon2id$v=19$m=64,t=1,p=1$c29t${TAG}"),
