@@ -66,10 +66,24 @@ impl Directory {
 /// The permissions of a role of ZITADEL's, as far as they are about passwords. None if ZITADEL
 /// has no such role.
 pub(crate) fn permissions(role: &str) -> Option<&'static [Permission]> {
+    use Permission::{
+        PolicyDelete, PolicyRead, PolicyWrite, SessionWrite, UserDelete, UserRead, UserWrite,
+    };
     match role {
-        "IAM_OWNER" | "IAM_ORG_MANAGER" | "IAM_USER_MANAGER" | "IAM_LOGIN_CLIENT" | "ORG_OWNER"
-        | "ORG_USER_MANAGER" => Some(&[Permission::UserRead, Permission::UserWrite]),
-        "IAM_OWNER_VIEWER" | "ORG_OWNER_VIEWER" => Some(&[Permission::UserRead]),
+        "IAM_OWNER" | "ORG_OWNER" => Some(&[
+            PolicyDelete,
+            PolicyRead,
+            PolicyWrite,
+            SessionWrite,
+            UserDelete,
+            UserRead,
+            UserWrite,
+        ]),
+        "IAM_USER_MANAGER" | "ORG_USER_MANAGER" => {
+            Some(&[SessionWrite, UserDelete, UserRead, UserWrite])
+        }
+        "IAM_LOGIN_CLIENT" | "IAM_ORG_MANAGER" => Some(&[SessionWrite, UserRead, UserWrite]),
+        "IAM_OWNER_VIEWER" | "ORG_OWNER_VIEWER" => Some(&[PolicyRead, UserRead]),
         "IAM_ADMIN_IMPERSONATOR"
         | "IAM_END_USER_IMPERSONATOR"
         | "ORG_ADMIN_IMPERSONATOR"
@@ -86,6 +100,16 @@ pub(crate) fn permissions(role: &str) -> Option<&'static [Permission]> {
         | "PROJECT_OWNER_VIEWER"
         | "PROJECT_OWNER_VIEWER_GLOBAL" => Some(&[]),
         _ => None,
+    }
+}
+
+/// What every caller may do at home: change their own password, and log somebody in. A login draws
+/// on the user's budget of guesses, whoever asks for it.
+fn needs_no_membership(permission: Permission, home: &OrgId, organisation: &OrgId) -> bool {
+    match permission {
+        Permission::Authenticated => true,
+        Permission::SessionWrite => home == organisation,
+        _ => false,
     }
 }
 
@@ -108,6 +132,11 @@ impl Authority for Directory {
         else {
             return Ok(Verdict::OrganisationNotFound);
         };
+        if let Some(home) = access.caller.home()
+            && needs_no_membership(access.permission, home, organisation)
+        {
+            return Ok(Verdict::Granted(home.clone()));
+        }
         let memberships = self.members.get(access.caller.user()).into_iter().flatten();
         let mut memberships = memberships
             .filter(|(scope, _)| match scope {
@@ -150,27 +179,35 @@ mod tests {
 
     #[tokio::test]
     async fn every_role_permits_what_zitadel_says() {
-        const WRITING: [&str; 6] = [
-            "IAM_LOGIN_CLIENT",
-            "IAM_ORG_MANAGER",
-            "IAM_OWNER",
-            "IAM_USER_MANAGER",
-            "ORG_OWNER",
-            "ORG_USER_MANAGER",
+        use Permission::{PolicyDelete, PolicyRead, PolicyWrite, UserDelete, UserRead, UserWrite};
+        const ALL: [Permission; 6] = [
+            PolicyDelete,
+            PolicyRead,
+            PolicyWrite,
+            UserDelete,
+            UserRead,
+            UserWrite,
         ];
-        const READING: [&str; 2] = ["IAM_OWNER_VIEWER", "ORG_OWNER_VIEWER"];
-        const NEITHER: [&str; 2] = ["ORG_PROJECT_CREATOR", "PROJECT_OWNER"];
+        const MANAGER: &[Permission] = &[UserDelete, UserRead, UserWrite];
+        const VIEWER: &[Permission] = &[PolicyRead, UserRead];
+        let table: [(&str, &[Permission]); 10] = [
+            ("IAM_LOGIN_CLIENT", &[UserRead, UserWrite]),
+            ("IAM_ORG_MANAGER", &[UserRead, UserWrite]),
+            ("IAM_OWNER", &ALL),
+            ("IAM_OWNER_VIEWER", VIEWER),
+            ("IAM_USER_MANAGER", MANAGER),
+            ("ORG_OWNER", &ALL),
+            ("ORG_OWNER_VIEWER", VIEWER),
+            ("ORG_PROJECT_CREATOR", &[]),
+            ("ORG_USER_MANAGER", MANAGER),
+            ("PROJECT_OWNER", &[]),
+        ];
         let [acme, other] = ["acme", "other"].map(|id| OrgId::new(id).unwrap());
         let elsewhere = Scope::Organisation(other);
         for scope in [Scope::Instance, Scope::Organisation(acme)] {
-            for role in [&WRITING[..], &READING, &NEITHER].concat() {
-                let may_write = WRITING.contains(&role);
-                let may_read = may_write || READING.contains(&role);
-                for (permission, may) in [
-                    (Permission::UserRead, may_read),
-                    (Permission::UserWrite, may_write),
-                ] {
-                    let expected = if may {
+            for (role, granted) in table {
+                for permission in ALL {
+                    let expected = if granted.contains(&permission) {
                         "granted in acme"
                     } else {
                         "PermissionDenied"
@@ -179,6 +216,13 @@ mod tests {
                     assert_eq!(found, expected, "{role} {scope:?} {permission:?}");
                     let found = verdict(role, &elsewhere, permission).await;
                     assert_eq!(found, "MembershipNotFound", "{role} of another");
+                }
+                for own in [Permission::Authenticated, Permission::SessionWrite] {
+                    let found = verdict(role, &elsewhere, own).await;
+                    assert_eq!(
+                        found, "granted in acme",
+                        "at home nobody has to be a member"
+                    );
                 }
             }
         }

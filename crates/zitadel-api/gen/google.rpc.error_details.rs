@@ -413,8 +413,4 @@ pub mod bad_request {
         from_json: ::buffa::type_registry::any_from_json::<FieldViolation>,
         is_wkt: false,
     };
-    #[doc(inline)]
-    pub use super::__buffa::view::bad_request::FieldViolationView;
-    #[doc(inline)]
-    pub use super::__buffa::view::bad_request::FieldViolationOwnedView;
 }

@@ -15,11 +15,6 @@ include!("google.rpc.error_details.rs");
 pub mod __buffa {
     #[allow(unused_imports)]
     use super::*;
-    pub mod view {
-        #[allow(unused_imports)]
-        use super::*;
-        include!("google.rpc.error_details.__view.rs");
-    }
     /// Register this package's `Any` type entries and extension entries.
     pub fn register_types(reg: &mut ::buffa::type_registry::TypeRegistry) {
         reg.register_json_any(super::__RETRY_INFO_JSON_ANY);
@@ -27,13 +22,5 @@ pub mod __buffa {
         reg.register_json_any(super::bad_request::__FIELD_VIOLATION_JSON_ANY);
     }
 }
-#[doc(inline)]
-pub use self::__buffa::view::RetryInfoView;
-#[doc(inline)]
-pub use self::__buffa::view::RetryInfoOwnedView;
-#[doc(inline)]
-pub use self::__buffa::view::BadRequestView;
-#[doc(inline)]
-pub use self::__buffa::view::BadRequestOwnedView;
 #[doc(inline)]
 pub use self::__buffa::register_types;

@@ -15,34 +15,96 @@ include!("zitadel.management.rs");
 pub mod __buffa {
     #[allow(unused_imports)]
     use super::*;
-    pub mod view {
-        #[allow(unused_imports)]
-        use super::*;
-        include!("zitadel.management.__view.rs");
-    }
     /// Register this package's `Any` type entries and extension entries.
     pub fn register_types(reg: &mut ::buffa::type_registry::TypeRegistry) {
         reg.register_json_any(super::__SET_HUMAN_PASSWORD_REQUEST_JSON_ANY);
         reg.register_json_any(super::__SET_HUMAN_PASSWORD_RESPONSE_JSON_ANY);
         reg.register_json_any(super::__SET_HUMAN_INITIAL_PASSWORD_REQUEST_JSON_ANY);
         reg.register_json_any(super::__SET_HUMAN_INITIAL_PASSWORD_RESPONSE_JSON_ANY);
+        reg.register_json_any(
+            super::__SEND_HUMAN_RESET_PASSWORD_NOTIFICATION_REQUEST_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__SEND_HUMAN_RESET_PASSWORD_NOTIFICATION_RESPONSE_JSON_ANY,
+        );
+        reg.register_json_any(super::__LOCK_USER_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__LOCK_USER_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__UNLOCK_USER_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__UNLOCK_USER_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__DEACTIVATE_USER_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__DEACTIVATE_USER_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__REACTIVATE_USER_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__REACTIVATE_USER_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__REMOVE_USER_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__REMOVE_USER_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__GET_USER_BY_ID_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__GET_USER_BY_ID_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__LIST_USER_CHANGES_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__LIST_USER_CHANGES_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__IMPORT_HUMAN_USER_REQUEST_JSON_ANY);
+        reg.register_json_any(
+            super::import_human_user_request::__HASHED_PASSWORD_JSON_ANY,
+        );
+        reg.register_json_any(super::__IMPORT_HUMAN_USER_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__GET_PASSWORD_COMPLEXITY_POLICY_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__GET_PASSWORD_COMPLEXITY_POLICY_RESPONSE_JSON_ANY);
+        reg.register_json_any(
+            super::__GET_DEFAULT_PASSWORD_COMPLEXITY_POLICY_REQUEST_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__GET_DEFAULT_PASSWORD_COMPLEXITY_POLICY_RESPONSE_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__ADD_CUSTOM_PASSWORD_COMPLEXITY_POLICY_REQUEST_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__ADD_CUSTOM_PASSWORD_COMPLEXITY_POLICY_RESPONSE_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__UPDATE_CUSTOM_PASSWORD_COMPLEXITY_POLICY_REQUEST_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__UPDATE_CUSTOM_PASSWORD_COMPLEXITY_POLICY_RESPONSE_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__RESET_PASSWORD_COMPLEXITY_POLICY_TO_DEFAULT_REQUEST_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__RESET_PASSWORD_COMPLEXITY_POLICY_TO_DEFAULT_RESPONSE_JSON_ANY,
+        );
+        reg.register_json_any(super::__GET_PASSWORD_AGE_POLICY_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__GET_PASSWORD_AGE_POLICY_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__GET_DEFAULT_PASSWORD_AGE_POLICY_REQUEST_JSON_ANY);
+        reg.register_json_any(
+            super::__GET_DEFAULT_PASSWORD_AGE_POLICY_RESPONSE_JSON_ANY,
+        );
+        reg.register_json_any(super::__ADD_CUSTOM_PASSWORD_AGE_POLICY_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__ADD_CUSTOM_PASSWORD_AGE_POLICY_RESPONSE_JSON_ANY);
+        reg.register_json_any(
+            super::__UPDATE_CUSTOM_PASSWORD_AGE_POLICY_REQUEST_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__UPDATE_CUSTOM_PASSWORD_AGE_POLICY_RESPONSE_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__RESET_PASSWORD_AGE_POLICY_TO_DEFAULT_REQUEST_JSON_ANY,
+        );
+        reg.register_json_any(
+            super::__RESET_PASSWORD_AGE_POLICY_TO_DEFAULT_RESPONSE_JSON_ANY,
+        );
+        reg.register_json_any(super::__GET_LOCKOUT_POLICY_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__GET_LOCKOUT_POLICY_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__GET_DEFAULT_LOCKOUT_POLICY_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__GET_DEFAULT_LOCKOUT_POLICY_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__ADD_CUSTOM_LOCKOUT_POLICY_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__ADD_CUSTOM_LOCKOUT_POLICY_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__UPDATE_CUSTOM_LOCKOUT_POLICY_REQUEST_JSON_ANY);
+        reg.register_json_any(super::__UPDATE_CUSTOM_LOCKOUT_POLICY_RESPONSE_JSON_ANY);
+        reg.register_json_any(super::__RESET_LOCKOUT_POLICY_TO_DEFAULT_REQUEST_JSON_ANY);
+        reg.register_json_any(
+            super::__RESET_LOCKOUT_POLICY_TO_DEFAULT_RESPONSE_JSON_ANY,
+        );
     }
 }
-#[doc(inline)]
-pub use self::__buffa::view::SetHumanPasswordRequestView;
-#[doc(inline)]
-pub use self::__buffa::view::SetHumanPasswordRequestOwnedView;
-#[doc(inline)]
-pub use self::__buffa::view::SetHumanPasswordResponseView;
-#[doc(inline)]
-pub use self::__buffa::view::SetHumanPasswordResponseOwnedView;
-#[doc(inline)]
-pub use self::__buffa::view::SetHumanInitialPasswordRequestView;
-#[doc(inline)]
-pub use self::__buffa::view::SetHumanInitialPasswordRequestOwnedView;
-#[doc(inline)]
-pub use self::__buffa::view::SetHumanInitialPasswordResponseView;
-#[doc(inline)]
-pub use self::__buffa::view::SetHumanInitialPasswordResponseOwnedView;
 #[doc(inline)]
 pub use self::__buffa::register_types;

@@ -16,25 +16,13 @@ include!("zitadel.object.rs");
 pub mod __buffa {
     #[allow(unused_imports)]
     use super::*;
-    pub mod view {
-        #[allow(unused_imports)]
-        use super::*;
-        include!("zitadel.message.__view.rs");
-        include!("zitadel.object.__view.rs");
-    }
     /// Register this package's `Any` type entries and extension entries.
     pub fn register_types(reg: &mut ::buffa::type_registry::TypeRegistry) {
         reg.register_json_any(super::__ERROR_DETAIL_JSON_ANY);
+        reg.register_json_any(super::__CREDENTIALS_CHECK_ERROR_JSON_ANY);
+        reg.register_json_any(super::__LOCALIZED_MESSAGE_JSON_ANY);
         reg.register_json_any(super::__OBJECT_DETAILS_JSON_ANY);
     }
 }
-#[doc(inline)]
-pub use self::__buffa::view::ErrorDetailView;
-#[doc(inline)]
-pub use self::__buffa::view::ErrorDetailOwnedView;
-#[doc(inline)]
-pub use self::__buffa::view::ObjectDetailsView;
-#[doc(inline)]
-pub use self::__buffa::view::ObjectDetailsOwnedView;
 #[doc(inline)]
 pub use self::__buffa::register_types;

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    routing::{any, get, post},
+    routing::{any, get},
 };
 use connectrpc::{
     Chain, CompressionPolicy, CompressionRegistry, ConnectRpcService, DeadlinePolicy, GzipProvider,
 };
-use portcullis_core::{Authority, OsRandom, PasswordService, RandomSource, StoreHealth};
+use portcullis_core::{
+    AnswerMode, Authority, OsRandom, PasswordService, RandomSource, StoreHealth,
+};
 
 use crate::{
     authenticate::TokenAuthenticator,
     body::MAX_FRAMED,
     call::Gate,
+    endpoints::service,
     limits::Limits,
-    middleware, operations, rest,
+    methods, middleware, operations, rest,
     rpc::{self, PasswordRpc},
 };
 
@@ -67,11 +70,19 @@ impl ZitadelApi {
                 service,
                 authenticator,
                 authority,
+                answers: AnswerMode::default(),
             },
             limits: Limits::default(),
             random: Arc::new(OsRandom),
             health: None,
         }
+    }
+
+    /// How much refusals tell. The service has to be
+    /// [built](portcullis_core::EngineBuilder::with_answers) with the same mode.
+    pub fn with_answers(mut self, answers: AnswerMode) -> Self {
+        self.gate.answers = answers;
+        self
     }
 
     /// Other bounds than the defaults.
@@ -139,31 +150,20 @@ pub(crate) struct Shared {
 }
 
 fn routes() -> Router<Arc<Shared>> {
-    let set = post(rest::set_human_password).fallback(rest::method_not_allowed);
-    let initialize = post(rest::set_human_initial_password).fallback(rest::method_not_allowed);
-    let router = Router::new()
-        .route("/management/v1/users/{user_id}/password", set.clone())
-        .route(
-            "/management/v1/users/{user_id}/password/_initialize",
-            initialize.clone(),
-        )
-        // An empty segment is an empty id (contract section 1.1), which a parameter never is.
-        .route("/management/v1/users//password", set)
-        .route("/management/v1/users//password/_initialize", initialize)
-        .route(
-            "/portcullis/v1/operations/{organisation}/{user}/{operation}",
-            get(operations::get).fallback(rest::method_not_allowed),
-        );
-    RPC_SERVICES.iter().fold(router, |router, service| {
+    let router = methods::rest().route(
+        "/portcullis/v1/operations/{organisation}/{user}/{operation}",
+        get(operations::get).fallback(rest::method_not_allowed),
+    );
+    let services = STANDARD_SERVICES.iter().chain(&service::ALL);
+    services.fold(router, |router, service| {
         router.route(&format!("/{service}/{{method}}"), any(rpc::serve))
     })
 }
 
-const RPC_SERVICES: [&str; 4] = [
+const STANDARD_SERVICES: [&str; 3] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
-    crate::command::SERVICE,
 ];
 
 fn layered(router: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {

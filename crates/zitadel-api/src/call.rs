@@ -9,14 +9,15 @@ use std::{
 use futures_util::FutureExt;
 use http::HeaderMap;
 use portcullis_core::{
-    Authority, Authorized, Caller, Error, ErrorKind, ErrorStatus, ObjectDetails, OrgId,
-    PasswordService, Permission,
+    AnswerMode, Authority, Authorized, Caller, Error, ErrorKind, ErrorStatus, OrgId,
+    PasswordService,
 };
 use tokio::task::JoinSet;
 
 use crate::{
     authenticate::{BearerToken, TokenAuthenticator, token_invalid},
-    command::{Endpoint, Malformed, Request},
+    endpoint::{Access, Endpoint, Work},
+    message::Malformed,
     metrics::{self, Transport},
     status::malformed,
     validate::{self, Named},
@@ -28,6 +29,7 @@ pub(crate) struct Gate {
     pub(crate) service: Arc<dyn PasswordService>,
     pub(crate) authenticator: Arc<dyn TokenAuthenticator>,
     pub(crate) authority: Arc<dyn Authority>,
+    pub(crate) answers: AnswerMode,
 }
 
 /// What a transport knows of a call besides its message.
@@ -69,65 +71,64 @@ impl TimeBudget {
 
 impl Gate {
     /// Runs one endpoint: authentication, permission, validation, work.
-    pub(crate) async fn run(
+    pub(crate) async fn run<E: Endpoint>(
         &self,
-        endpoint: Endpoint,
         call: &Call<'_>,
-        request: Result<Request, Malformed>,
-    ) -> Result<ObjectDetails, ErrorStatus> {
+        request: Result<E, Malformed>,
+    ) -> Result<E::Response, ErrorStatus> {
         let start = Instant::now();
-        let work = self.checked(endpoint, call, request);
-        let result = self.in_time(call, work).await;
-        metrics::count_request(endpoint.name(), call.transport, &result, start.elapsed());
+        let result = self.in_time(call, self.checked(call, request)).await;
+        metrics::count_request(E::NAME, call.transport, &result, start.elapsed());
         result
     }
 
-    async fn checked(
+    async fn checked<E: Endpoint>(
         &self,
-        endpoint: Endpoint,
         call: &Call<'_>,
-        request: Result<Request, Malformed>,
-    ) -> Result<ObjectDetails, ErrorStatus> {
-        let target = request.as_ref().map_or("", |request| &request.user_id);
-        let proof = self
-            .admit(call.headers, None, Permission::UserWrite, target)
-            .await?;
-        let request = request.map_err(|Malformed| malformed())?;
-        let valid = endpoint.validator().validate(request)?;
-        let operation = call.operation.operation()?;
-        let (service, time) = (Arc::clone(&self.service), call.time);
-        let work = async move {
-            endpoint
-                .perform(&*service, &proof, valid, operation, time)
-                .await
+        request: Result<E, Malformed>,
+    ) -> Result<E::Response, ErrorStatus> {
+        let caller = self.authenticate(call.headers).await?;
+        let (access, organisation) = match &request {
+            Ok(request) => (request.access(&caller), request.organisation()?),
+            Err(Malformed) => (E::default().access(&caller), None),
         };
-        apart(work).await.map_err(|error| report(&error))
-    }
-
-    /// Rows 1 to 7. An organisation in the path takes the place of the header.
-    pub(crate) async fn admit(
-        &self,
-        headers: &HeaderMap,
-        organisation: Option<Result<OrgId, ErrorStatus>>,
-        permission: Permission,
-        target: &str,
-    ) -> Result<Authorized, ErrorStatus> {
-        let caller = self.authenticate(headers).await?;
         let organisation = match organisation {
-            Some(organisation) => Some(organisation?),
-            None => validate::organisation(headers)?,
+            Some(organisation) => Some(organisation),
+            None => validate::organisation(call.headers)?,
         };
-        let authority = &*self.authority;
-        Authorized::ask(authority, caller, organisation.as_ref(), permission, target)
-            .await
-            .map_err(|error| report(&error))
+        let proof = self.prove(caller, organisation.as_ref(), &access).await?;
+        let request = request.map_err(|Malformed| malformed())?;
+        let work = Work {
+            gate: self.clone(),
+            proof,
+            named: call.operation,
+            time: call.time,
+        };
+        match apart(request.perform(work)).await {
+            Some(result) => result,
+            None => Err(self.report(&panicked())),
+        }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ErrorStatus> {
+    /// Rows 5 to 7.
+    pub(crate) async fn prove(
+        &self,
+        caller: Caller,
+        organisation: Option<&OrgId>,
+        access: &Access,
+    ) -> Result<Authorized, ErrorStatus> {
+        let (authority, permission) = (&*self.authority, access.permission);
+        Authorized::ask(authority, caller, organisation, permission, &access.target)
+            .await
+            .map_err(|error| self.report(&error))
+    }
+
+    /// Rows 1 to 3.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ErrorStatus> {
         let token = BearerToken::from_headers(headers)?;
         let caller = self.authenticator.authenticate(&token).await;
         caller
-            .map_err(|error| report(&error))?
+            .map_err(|error| self.report(&error))?
             .ok_or_else(token_invalid)
     }
 
@@ -140,40 +141,37 @@ impl Gate {
         let work = AssertUnwindSafe(work).catch_unwind();
         match tokio::time::timeout_at(call.time.deadline(), work).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_panic)) => Err(report(&panicked())),
-            Err(_elapsed) => Err(report(&ErrorKind::DeadlineExceeded.into())),
+            Ok(Err(_panic)) => Err(self.report(&panicked())),
+            Err(_elapsed) => Err(self.report(&ErrorKind::DeadlineExceeded.into())),
         }
     }
 }
 
 /// Runs work as a task of its own, which ends with the caller: a store that answers in many steps
-/// wakes this task then and not every layer of the transport around it.
-async fn apart(
-    work: impl Future<Output = Result<ObjectDetails, Error>> + Send + 'static,
-) -> Result<ObjectDetails, Error> {
+/// wakes this task then and not every layer of the transport around it. None is a panic.
+async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
     let mut task = JoinSet::new();
     task.spawn(work);
-    match task.join_next().await {
-        Some(Ok(result)) => result,
-        Some(Err(_)) | None => Err(panicked()),
-    }
+    task.join_next().await?.ok()
 }
 
 fn panicked() -> Error {
     Error::new(ErrorKind::Bug).with_source("a panic")
 }
 
-/// Tells the operator what the caller will not be told.
-pub(crate) fn report(error: &Error) -> ErrorStatus {
-    let cause = std::error::Error::source(error);
-    match error.kind() {
-        ErrorKind::Bug | ErrorKind::Hashing | ErrorKind::Misuse => {
-            tracing::error!(error = %error, cause, "a call failed inside");
+impl Gate {
+    /// What the caller is told of an error, and the operator what the caller is not.
+    pub(crate) fn report(&self, error: &Error) -> ErrorStatus {
+        let cause = std::error::Error::source(error);
+        match error.kind() {
+            ErrorKind::Bug | ErrorKind::Hashing | ErrorKind::Misuse => {
+                tracing::error!(error = %error, cause, "a call failed inside");
+            }
+            ErrorKind::OutcomeUnknown | ErrorKind::Unavailable => {
+                tracing::warn!(error = %error, cause, "the store did not answer");
+            }
+            _ => tracing::debug!(error = %error, "a call was refused"),
         }
-        ErrorKind::OutcomeUnknown | ErrorKind::Unavailable => {
-            tracing::warn!(error = %error, cause, "the store did not answer");
-        }
-        _ => tracing::debug!(error = %error, "a call was refused"),
+        ErrorStatus::of(error, self.answers)
     }
-    error.into()
 }

@@ -9,7 +9,7 @@ use connectrpc_health::{
 use futures_util::stream;
 use portcullis_core::StoreHealth;
 
-use crate::command::SERVICE;
+use crate::endpoints::service;
 
 /// How often a watched status is looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -32,8 +32,8 @@ impl StoreChecker {
         }
     }
 
-    fn known(service: &str) -> Result<(), ConnectError> {
-        if service.is_empty() || service == SERVICE {
+    fn known(name: &str) -> Result<(), ConnectError> {
+        if name.is_empty() || service::ALL.contains(&name) {
             Ok(())
         } else {
             Err(ConnectError::not_found("unknown service"))

@@ -5,12 +5,14 @@ mod api;
 mod authenticate;
 mod body;
 mod call;
-mod command;
 mod details;
+mod endpoint;
+mod endpoints;
 #[cfg(feature = "health")]
 mod health;
-mod json;
 mod limits;
+mod message;
+mod methods;
 pub mod metrics;
 mod middleware;
 mod operations;

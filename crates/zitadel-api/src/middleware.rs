@@ -32,7 +32,10 @@ pub(crate) async fn around(
         ));
     };
     let time = TimeBudget::from_now(shared.limits.time_for(request.headers()));
-    if request.uri().path().starts_with("/management/") {
+    if REST
+        .iter()
+        .any(|prefix| request.uri().path().starts_with(prefix))
+    {
         rest::gateway_metadata(request.headers_mut());
     }
     let named = Named::from_headers(request.headers(), fresh);
@@ -46,6 +49,9 @@ pub(crate) async fn around(
     no_store(headers);
     response
 }
+
+/// What grpc-gateway serves upstream.
+const REST: [&str; 4] = ["/admin/", "/auth/", "/management/", "/v2/"];
 
 /// Contract section 1.3.
 fn no_store(headers: &mut HeaderMap) {
@@ -89,6 +95,12 @@ pub(crate) fn cors() -> CorsLayer {
     ];
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([
+            Method::DELETE,
+            Method::GET,
+            Method::PATCH,
+            Method::POST,
+            Method::PUT,
+        ])
         .allow_headers(ALLOWED.map(HeaderName::from_static))
 }

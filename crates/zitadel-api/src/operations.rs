@@ -14,6 +14,7 @@ use crate::{
     api::Shared,
     call::{Call, TimeBudget},
     details,
+    endpoint::Access,
     metrics::{self, Transport},
     status::{self, json_response},
     validate::Named,
@@ -67,18 +68,13 @@ async fn find(
 ) -> Result<Option<ObjectDetails>, ErrorStatus> {
     let organisation = OrgId::new(organisation).map_err(|_| invalid("organisation"));
     let gate = &shared.gate;
-    let proof = gate
-        .admit(
-            call.headers,
-            Some(organisation),
-            Permission::UserRead,
-            &user,
-        )
-        .await?;
+    let caller = gate.authenticate(call.headers).await?;
+    let access = Access::to(Permission::UserRead, &user);
+    let proof = gate.prove(caller, Some(&organisation?), &access).await?;
     let user = UserId::new(user).map_err(|_| invalid("user"))?;
     let id: OperationId = id.parse().map_err(|_| invalid("operation"))?;
     let found = gate.service.operation(&proof, &user, id).await;
-    found.map_err(|error| crate::call::report(&error))
+    found.map_err(|error| gate.report(&error))
 }
 
 fn invalid(what: &str) -> ErrorStatus {

@@ -3,14 +3,16 @@
 use connectrpc::Router;
 use connectrpc_reflection::Reflector;
 
-use crate::command::SERVICE;
+use crate::endpoints::service;
 
 const DESCRIPTORS: &[u8] = include_bytes!("../gen/descriptors.bin");
 
 /// Adds the reflection services.
 pub(crate) fn install(router: Router) -> Router {
     match Reflector::from_descriptor_set_bytes(DESCRIPTORS) {
-        Ok(reflector) => connectrpc_reflection::install(router, reflector.with_services([SERVICE])),
+        Ok(reflector) => {
+            connectrpc_reflection::install(router, reflector.with_services(service::ALL))
+        }
         Err(error) => {
             // The descriptors are checked in and a test reads them: this is a broken build.
             tracing::error!(

@@ -7,55 +7,54 @@ use axum::{
     extract::{Extension, FromRequestParts, RawPathParams, Request as HttpRequest, State},
     response::Response,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use portcullis_core::{Code, ErrorStatus, ObjectDetails};
-use serde::Serialize;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use portcullis_core::{Code, ErrorStatus};
 
 use crate::{
     api::Shared,
     body,
     call::{Call, TimeBudget},
-    command::{Endpoint, Malformed, Request},
-    details, json,
+    endpoint::Endpoint,
     limits::Limits,
+    message::{self, Malformed, Message},
     metrics::{self, Transport},
     status::{self, json_response, malformed},
     validate::{Named, OPERATION, ORGANISATION},
-    wire::zitadel::v1,
 };
 
-/// `POST /management/v1/users/{user_id}/password`
-pub(crate) async fn set_human_password(
+/// Serves one endpoint.
+pub(crate) async fn serve<E: Endpoint>(
     State(shared): State<Arc<Shared>>,
     Extension(operation): Extension<Named>,
     Extension(time): Extension<TimeBudget>,
     request: HttpRequest,
 ) -> Response {
-    serve(
-        Endpoint::SetHumanPassword,
-        &shared,
+    let (mut parts, body) = request.into_parts();
+    let request = match decode::<E>(&mut parts, body, time).await {
+        Ok(request) => request,
+        Err(response) => {
+            let ended = Err::<(), _>(response.status);
+            metrics::count_request(E::NAME, Transport::Rest, &ended, Duration::ZERO);
+            return response.http;
+        }
+    };
+    let call = Call {
+        transport: Transport::Rest,
+        headers: &parts.headers,
         operation,
         time,
-        request,
-    )
-    .await
-}
-
-/// `POST /management/v1/users/{user_id}/password/_initialize`
-pub(crate) async fn set_human_initial_password(
-    State(shared): State<Arc<Shared>>,
-    Extension(operation): Extension<Named>,
-    Extension(time): Extension<TimeBudget>,
-    request: HttpRequest,
-) -> Response {
-    serve(
-        Endpoint::SetHumanInitialPassword,
-        &shared,
-        operation,
-        time,
-        request,
-    )
-    .await
+    };
+    let success = if E::CREATES {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let mut response = match shared.gate.run(&call, Ok::<E, _>(request)).await {
+        Ok(message) => json_response(success, &message),
+        Err(status) => status::rest(&status),
+    };
+    mirror_metadata(response.headers_mut());
+    response
 }
 
 /// Row R1.
@@ -67,51 +66,6 @@ pub(crate) fn not_found() -> Response {
 pub(crate) async fn method_not_allowed() -> Response {
     let status = ErrorStatus::plain(Code::Unimplemented, "Method Not Allowed");
     status::rest_with(StatusCode::METHOD_NOT_ALLOWED, &status)
-}
-
-#[derive(Serialize)]
-struct DetailsJson {
-    details: v1::ObjectDetails,
-}
-
-async fn serve(
-    endpoint: Endpoint,
-    shared: &Shared,
-    operation: Named,
-    time: TimeBudget,
-    request: HttpRequest,
-) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let path = user_id(&mut parts).await;
-    let request = match decode(endpoint, &parts.headers, path, body, time).await {
-        Ok(request) => request,
-        Err(response) => {
-            let ended = Err::<(), _>(response.status);
-            metrics::count_request(endpoint.name(), Transport::Rest, &ended, Duration::ZERO);
-            return response.http;
-        }
-    };
-    let call = Call {
-        transport: Transport::Rest,
-        headers: &parts.headers,
-        operation,
-        time,
-    };
-    let mut response = match shared.gate.run(endpoint, &call, Ok(request)).await {
-        Ok(details) => success(&details),
-        Err(status) => status::rest(&status),
-    };
-    mirror_metadata(response.headers_mut());
-    response
-}
-
-fn success(details: &ObjectDetails) -> Response {
-    json_response(
-        StatusCode::OK,
-        &DetailsJson {
-            details: details::wire(details),
-        },
-    )
 }
 
 /// A body that never became a request: row R3, or too large.
@@ -133,25 +87,54 @@ impl From<ErrorStatus> for Undecoded {
 }
 
 /// Decodes before anybody is asked who calls, and lets the path win over the body.
-async fn decode(
-    endpoint: Endpoint,
-    headers: &HeaderMap,
-    path: Option<String>,
+async fn decode<M: Message>(
+    parts: &mut Parts,
     body: Body,
     time: TimeBudget,
-) -> Result<Request, Undecoded> {
-    let body = body::read(headers, body, Limits::MAX_BODY_BYTES, time).await?;
-    let request = json::decode(endpoint, &body).map_err(|Malformed| malformed())?;
-    let user_id = path.ok_or_else(malformed)?;
-    Ok(Request { user_id, ..request })
+) -> Result<M, Undecoded> {
+    let mut message = if has_body(&parts.method) {
+        let body = body::read(&parts.headers, body, Limits::MAX_BODY_BYTES, time).await?;
+        message::from_json(&body).map_err(|Malformed| malformed())?
+    } else {
+        from_query(parts.uri.query().unwrap_or_default()).map_err(|Malformed| malformed())?
+    };
+    bind_path(&mut message, parts)
+        .await
+        .map_err(|Malformed| malformed())?;
+    Ok(message)
 }
 
-/// The percent-decoded user id, none if it is not UTF-8. `/users//password` has an empty one.
-async fn user_id(parts: &mut http::request::Parts) -> Option<String> {
-    let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
-    let found = params.iter().find(|(name, _)| *name == "user_id");
-    Some(found.map_or_else(String::new, |(_, value)| value.to_owned()))
+/// Where ZITADEL binds none, grpc-gateway does not read it.
+fn has_body(method: &Method) -> bool {
+    !matches!(*method, Method::DELETE | Method::GET | Method::HEAD)
 }
+
+fn from_query<M: Message>(query: &str) -> Result<M, Malformed> {
+    let mut message = M::default();
+    for (name, text) in form_urlencoded::parse(query.as_bytes()) {
+        message.bind_query(&name, &text)?;
+    }
+    Ok(message)
+}
+
+/// Sets what the path names, percent-decoded. An empty segment is an empty id (contract section
+/// 1.1), which a parameter never is, so it has a route without one.
+async fn bind_path<M: Message>(message: &mut M, parts: &mut Parts) -> Result<(), Malformed> {
+    let path = parts.uri.path();
+    if path.contains("//") || path.ends_with('/') {
+        let id = M::FIELDS.iter().find(|(name, _)| IDS.contains(name));
+        return id.map_or(Ok(()), |(name, _)| message.bind(name, ""));
+    }
+    // It fails for what is not UTF-8.
+    let params = RawPathParams::from_request_parts(parts, &()).await;
+    let params = params.map_err(|_| Malformed)?;
+    params
+        .iter()
+        .try_for_each(|(name, text)| message.bind(name, text))
+}
+
+/// The fields that stand in paths.
+const IDS: [&str; 3] = ["id", "session_id", "user_id"];
 
 /// grpc-gateway turns `Grpc-Metadata-Foo` into the metadata `foo`.
 pub(crate) fn gateway_metadata(headers: &mut HeaderMap) {

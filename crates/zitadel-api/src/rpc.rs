@@ -13,16 +13,14 @@ use axum::{
     extract::{Request as HttpRequest, State},
     response::Response,
 };
-use buffa::MessageView;
 use bytes::Bytes;
 use connectrpc::{
-    CodecFormat, ConnectError, Dispatcher, EncodedResponse, MethodDescriptor, Payload, Protocol,
-    RequestContext,
+    CodecFormat, ConnectError, Dispatcher, MethodDescriptor, Payload, Protocol, RequestContext,
     dispatcher::{RequestStream, StreamingResult, UnaryResult},
 };
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
 use http_body_util::BodyExt;
-use portcullis_core::{Code, ErrorStatus, ObjectDetails};
+use portcullis_core::{Code, ErrorStatus};
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
@@ -30,13 +28,13 @@ use crate::{
     api::Shared,
     body::{self, MAX_FRAMED, wiped_bytes},
     call::{Call, Gate, TimeBudget},
-    command::{Endpoint, Malformed, Request},
-    details, json,
+    endpoint::Endpoint,
+    message::{self, Malformed},
+    methods::Method as RpcMethod,
     metrics::{self, Transport},
     rest, status,
     validate::Named,
     web_text,
-    wire::zitadel::management::v1,
 };
 
 /// Serves every path that is an RPC: its service is known, or its content type says so.
@@ -53,7 +51,7 @@ pub(crate) async fn binary(shared: &Shared, request: HttpRequest) -> Response {
         return rest::method_not_allowed().await;
     }
     let (mut parts, body) = request.into_parts();
-    if endpoint(&parts).is_none() {
+    if method(&parts).is_none() {
         return dispatch(shared, HttpRequest::from_parts(parts, body)).await;
     }
     let reached = Reached::default();
@@ -73,8 +71,8 @@ pub(crate) async fn binary(shared: &Shared, request: HttpRequest) -> Response {
 }
 
 /// The method of ours that a path names.
-fn endpoint(parts: &Parts) -> Option<Endpoint> {
-    Endpoint::from_path(parts.uri.path().trim_start_matches('/'))
+fn method(parts: &Parts) -> Option<&'static RpcMethod> {
+    RpcMethod::find(parts.uri.path().strip_prefix('/')?)
 }
 
 async fn dispatch(shared: &Shared, request: HttpRequest) -> Response {
@@ -141,10 +139,10 @@ async fn counted(parts: &Parts, response: Response) -> Response {
 }
 
 fn count(parts: &Parts, code: Code) {
-    if let Some(endpoint) = endpoint(parts) {
+    if let Some(method) = method(parts) {
         let transport = grpc_form(&parts.headers).unwrap_or(Transport::Connect);
         let ended = Err::<(), _>(ErrorStatus::plain(code, ""));
-        metrics::count_request(endpoint.name(), transport, &ended, Duration::ZERO);
+        metrics::count_request(method.name, transport, &ended, Duration::ZERO);
     }
 }
 
@@ -212,7 +210,7 @@ pub(crate) async fn unknown(state: State<Arc<Shared>>, request: HttpRequest) -> 
     }
 }
 
-/// The password methods. It answers for every path, so it stands last in the chain.
+/// The methods that are served. It answers for every path, so it stands last in the chain.
 #[derive(Debug, Clone)]
 pub(crate) struct PasswordRpc(pub(crate) Gate);
 
@@ -228,14 +226,10 @@ impl Dispatcher for PasswordRpc {
         request: Payload,
         format: CodecFormat,
     ) -> UnaryResult {
-        let (gate, endpoint) = (self.0.clone(), Endpoint::from_path(path));
-        Box::pin(async move {
-            let endpoint = endpoint.ok_or_else(unimplemented)?;
-            let decoded = decode(endpoint, request, format);
-            let result = run(&gate, endpoint, &context, decoded).await;
-            let details = result.map_err(|status| status::rpc(&status))?;
-            encode(endpoint, &details, format)
-        })
+        match RpcMethod::find(path) {
+            Some(method) => (method.call)(self.0.clone(), context, request, format),
+            None => Box::pin(async { Err(unimplemented()) }),
+        }
     }
 
     fn call_server_streaming(
@@ -273,12 +267,26 @@ fn unimplemented() -> ConnectError {
     ConnectError::unimplemented("unknown service or method")
 }
 
-async fn run(
+/// Calls one endpoint.
+pub(crate) fn call<E: Endpoint>(
+    gate: Gate,
+    context: RequestContext,
+    payload: Payload,
+    format: CodecFormat,
+) -> UnaryResult {
+    Box::pin(async move {
+        let request = decode::<E>(payload, format);
+        let result = run(&gate, &context, request).await;
+        let message = result.map_err(|status| status::rpc(&status))?;
+        connectrpc::Response::new(message).encode::<E::Response>(format)
+    })
+}
+
+async fn run<E: Endpoint>(
     gate: &Gate,
-    endpoint: Endpoint,
     context: &RequestContext,
-    request: Result<Request, Malformed>,
-) -> Result<ObjectDetails, ErrorStatus> {
+    request: Result<E, Malformed>,
+) -> Result<E::Response, ErrorStatus> {
     let extensions = context.extensions();
     if let Some(reached) = extensions.get::<Reached>() {
         reached.set();
@@ -296,7 +304,7 @@ async fn run(
         operation,
         time: time.ok_or_else(unnamed)?,
     };
-    gate.run(endpoint, &call, request).await
+    gate.run(&call, request).await
 }
 
 /// Every request passes the middleware that names it, so this is a mistake of this crate.
@@ -304,57 +312,15 @@ fn unnamed() -> ErrorStatus {
     ErrorStatus::plain(Code::Internal, "An internal error occurred")
 }
 
-/// Decodes without keeping a copy: the view borrows, the password moves once, the buffer is wiped.
-fn decode(endpoint: Endpoint, payload: Payload, format: CodecFormat) -> Result<Request, Malformed> {
+/// Decodes without keeping a copy: secrets move once, the buffer is wiped.
+fn decode<E: Endpoint>(payload: Payload, format: CodecFormat) -> Result<E, Malformed> {
     let bytes = payload.encoded().map_err(|_| Malformed)?;
     drop(payload);
     let request = match format {
-        CodecFormat::Json => json::decode(endpoint, &bytes),
-        CodecFormat::Proto => decode_proto(endpoint, &bytes),
+        CodecFormat::Json => message::from_json(&bytes),
+        CodecFormat::Proto => message::from_proto(&bytes),
         _ => Err(Malformed),
     };
     body::wipe(bytes);
     request
-}
-
-fn decode_proto(endpoint: Endpoint, bytes: &[u8]) -> Result<Request, Malformed> {
-    let (user_id, password, no_change_required) = match endpoint {
-        Endpoint::SetHumanPassword => {
-            let view = v1::SetHumanPasswordRequestView::decode_view(bytes);
-            let view = view.map_err(|_| Malformed)?;
-            (view.user_id, view.password, view.no_change_required)
-        }
-        Endpoint::SetHumanInitialPassword => {
-            let view = v1::SetHumanInitialPasswordRequestView::decode_view(bytes);
-            let view = view.map_err(|_| Malformed)?;
-            (view.user_id, view.password, false)
-        }
-    };
-    let password = Zeroizing::new(password.to_owned());
-    Ok(Request {
-        user_id: user_id.to_owned(),
-        password,
-        no_change_required,
-    })
-}
-
-fn encode(
-    endpoint: Endpoint,
-    details: &ObjectDetails,
-    format: CodecFormat,
-) -> Result<EncodedResponse, ConnectError> {
-    match endpoint {
-        Endpoint::SetHumanPassword => {
-            let message = v1::SetHumanPasswordResponse {
-                details: details::member(details),
-            };
-            connectrpc::Response::new(message).encode::<v1::SetHumanPasswordResponse>(format)
-        }
-        Endpoint::SetHumanInitialPassword => {
-            let message = v1::SetHumanInitialPasswordResponse {
-                details: details::member(details),
-            };
-            connectrpc::Response::new(message).encode::<v1::SetHumanInitialPasswordResponse>(format)
-        }
-    }
 }

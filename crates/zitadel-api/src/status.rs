@@ -85,8 +85,18 @@ fn detail_json(detail: &Detail) -> serde_json::Value {
             "@type": "type.googleapis.com/google.rpc.RetryInfo",
             "retryDelay": seconds(*wait),
         }),
+        Detail::Credentials {
+            id,
+            message,
+            failed_attempts,
+        } => json!({
+            "@type": "type.googleapis.com/zitadel.v1.CredentialsCheckError",
+            "id": id,
+            "message": message,
+            "failedAttempts": failed_attempts,
+        }),
         // A detail that this release does not know is one that old clients would ignore.
-        _ => serde_json::Value::Null,
+        _ => json!({}),
     }
 }
 
@@ -133,6 +143,21 @@ fn detail_proto(detail: &Detail) -> Option<ErrorDetail> {
                 "zitadel.v1.ErrorDetail",
                 &message,
             ))
+        }
+        Detail::Credentials {
+            id,
+            message,
+            failed_attempts,
+        } => {
+            let (id, message) = (id.clone().into_owned(), message.clone().into_owned());
+            let failed_attempts = i32::try_from(*failed_attempts).unwrap_or(i32::MAX);
+            let message = v1::CredentialsCheckError {
+                id,
+                message,
+                failed_attempts,
+            };
+            let name = "zitadel.v1.CredentialsCheckError";
+            Some(ErrorDetail::from_message(name, &message))
         }
         Detail::RetryAfter(wait) => {
             let delay = buffa_types::google::protobuf::Duration {

@@ -1,4 +1,4 @@
-//! Rows 8 and 9 of the step table, in the words of ZITADEL's validator.
+//! Rows 8 and 9 of the step table and their like, in the words of ZITADEL's validator.
 
 use http::HeaderMap;
 use portcullis_core::{
@@ -6,63 +6,93 @@ use portcullis_core::{
 };
 use zeroize::Zeroizing;
 
-use crate::command::Request;
+use crate::endpoint::Endpoint;
 
-/// Longest password that both v1 endpoints set, in code points (contract 11.2).
-const MAX_CODE_POINTS: usize = 72;
-const PASSWORD_LENGTH: &str = "Password: value length must be between 1 and 72 runes, inclusive";
-
-/// Names the message whose fields are at fault.
+/// Names the message whose fields are at fault. The first field at fault is told, as ZITADEL does.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Validator {
-    message: &'static str,
+pub(crate) struct Fields {
+    endpoint: &'static str,
+    /// The field that holds a message, and that message.
+    within: Option<(&'static str, &'static str)>,
 }
 
-/// A request whose fields are what they should be.
-pub(crate) struct Valid {
-    pub(crate) user: UserId,
-    pub(crate) password: Password,
-    pub(crate) no_change_required: bool,
-}
+impl Fields {
+    /// Longest password that version 1 sets, in code points (contract 11.2).
+    pub(crate) const V1_PASSWORD: usize = 72;
+    /// Longest text of version 2, passwords included, in code points.
+    pub(crate) const V2_TEXT: usize = 200;
 
-impl Validator {
-    pub(crate) const fn new(message: &'static str) -> Self {
-        Self { message }
+    pub(crate) const fn of<E: Endpoint>() -> Self {
+        Self {
+            endpoint: E::NAME,
+            within: None,
+        }
     }
 
-    /// Reports the first field at fault only, as ZITADEL does.
-    pub(crate) fn validate(self, request: Request) -> Result<Valid, ErrorStatus> {
-        let user = UserId::new(request.user_id).map_err(|error| {
-            self.refuse(match error {
-                IdError::Empty => "UserId: value length must be at least 1 runes",
-                IdError::Nul => "UserId: value must not contain NUL",
-                IdError::TooLong | _ => "UserId: value length must be at most 1024 bytes",
-            })
-        })?;
-        let password = self.password(request.password)?;
-        Ok(Valid {
-            user,
-            password,
-            no_change_required: request.no_change_required,
+    /// The fields of a message in one of these fields.
+    pub(crate) const fn within(self, field: &'static str, message: &'static str) -> Self {
+        Self {
+            within: Some((field, message)),
+            ..self
+        }
+    }
+
+    /// A user id of either v1 endpoint that sets a password: without a bound, but for contract 11.14.
+    pub(crate) fn any_id(self, field: &str, text: &str) -> Result<UserId, ErrorStatus> {
+        UserId::new(text).map_err(|error| {
+            let what = match error {
+                IdError::Empty => "value length must be at least 1 runes",
+                IdError::Nul => "value must not contain NUL",
+                IdError::TooLong | _ => "value length must be at most 1024 bytes",
+            };
+            self.refuse(&format!("{field}: {what}"))
         })
     }
 
-    fn password(self, text: Zeroizing<String>) -> Result<Password, ErrorStatus> {
-        let refuse = || self.refuse(PASSWORD_LENGTH);
-        let password = Password::new(text).map_err(|error| match error {
-            PasswordError::Empty | PasswordError::TooLong | _ => refuse(),
-        })?;
-        if password.composition().code_points > MAX_CODE_POINTS {
-            return Err(refuse());
-        }
-        Ok(password)
+    /// A user id of any other endpoint.
+    pub(crate) fn id(self, field: &str, text: &str) -> Result<UserId, ErrorStatus> {
+        self.length(field, text, Self::V2_TEXT)?;
+        self.any_id(field, text)
     }
 
-    fn refuse(self, what: &'static str) -> ErrorStatus {
-        ErrorStatus::plain(
-            Code::InvalidArgument,
-            format!("invalid {}.{what}", self.message),
-        )
+    pub(crate) fn password(
+        self,
+        field: &str,
+        text: Zeroizing<String>,
+        longest: usize,
+    ) -> Result<Password, ErrorStatus> {
+        self.length(field, &text, longest)?;
+        Password::new(text).map_err(|error| match error {
+            PasswordError::Empty | PasswordError::TooLong | _ => self.out_of_bounds(field, longest),
+        })
+    }
+
+    /// 1 to `longest` code points.
+    pub(crate) fn length(self, field: &str, text: &str, longest: usize) -> Result<(), ErrorStatus> {
+        // A code point has at most four bytes, so a long text need not be counted.
+        if text.is_empty() || text.len() > 4 * longest || text.chars().count() > longest {
+            return Err(self.out_of_bounds(field, longest));
+        }
+        Ok(())
+    }
+
+    fn out_of_bounds(self, field: &str, longest: usize) -> ErrorStatus {
+        self.refuse(&format!(
+            "{field}: value length must be between 1 and {longest} runes, inclusive"
+        ))
+    }
+
+    /// What is wrong with which field.
+    pub(crate) fn refuse(self, what: &str) -> ErrorStatus {
+        let endpoint = self.endpoint;
+        let message = match self.within {
+            None => format!("invalid {endpoint}Request.{what}"),
+            Some((field, message)) => format!(
+                "invalid {endpoint}Request.{field}: embedded message failed validation | \
+                 caused by: invalid {message}.{what}"
+            ),
+        };
+        ErrorStatus::plain(Code::InvalidArgument, message)
     }
 }
 

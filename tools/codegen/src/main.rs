@@ -4,11 +4,19 @@
 
 use std::{error::Error, fs, path::Path};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 12] = [
     "google/rpc/error_details.proto",
+    "zitadel/auth.proto",
+    "zitadel/change.proto",
     "zitadel/management.proto",
     "zitadel/message.proto",
     "zitadel/object.proto",
+    "zitadel/object_v2.proto",
+    "zitadel/policy.proto",
+    "zitadel/session_v2.proto",
+    "zitadel/settings_v2.proto",
+    "zitadel/user.proto",
+    "zitadel/user_v2.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -27,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .files(&FILES)
         .out_dir(&out)
         .include_file("wire.rs")
-        .generate_views(true)
+        .generate_views(false)
         .generate_json(true)
         .preserve_unknown_fields(false)
         .compile()?;

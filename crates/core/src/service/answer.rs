@@ -65,6 +65,8 @@ pub struct UserView {
     pub has_password: bool,
     /// Whether the user must change it at the next login.
     pub must_change: bool,
+    /// When the password was last set or changed, if ever.
+    pub password_changed: Option<Timestamp>,
     /// Settled failures.
     pub failures: u32,
 }
@@ -81,6 +83,7 @@ impl From<&UserRecord> for UserView {
             details,
             has_password: record.credential.hash.digest().is_some(),
             must_change: record.credential.must_change,
+            password_changed: record.credential.changed,
             failures: record.failures,
         }
     }

@@ -109,6 +109,18 @@ impl Event {
 pub struct Cursor(String);
 
 impl Cursor {
+    /// After this event of one user. In every store the cursor of a user's events is a sequence;
+    /// that of the outbox is the store's own business.
+    ///
+    /// ```
+    /// use portcullis_core::store::Cursor;
+    /// assert_eq!(Cursor::sequence(17).as_str(), "17");
+    /// ```
+    #[must_use]
+    pub fn sequence(sequence: u64) -> Self {
+        Self(sequence.to_string())
+    }
+
     /// A position as a store writes it.
     ///
     /// ```

@@ -1,0 +1,129 @@
+//! Where each endpoint is found: its RPC path, and its path over REST.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    routing::{MethodRouter, delete, get, post, put},
+};
+use connectrpc::{CodecFormat, Payload, RequestContext, dispatcher::UnaryResult};
+
+use crate::{
+    api::Shared,
+    call::Gate,
+    endpoint::Endpoint,
+    endpoints::{
+        changes::ListUserChanges,
+        own::{GetMyPasswordComplexityPolicy, UpdateMyPassword},
+        password::{SetHumanInitialPassword, SetHumanPassword},
+        password_v2::SetPassword,
+        reset::SendHumanResetPasswordNotification,
+        reset_code::PasswordReset,
+        state::{DeactivateUser, LockUser, ReactivateUser, RemoveUser, UnlockUser},
+        user::GetUserById,
+    },
+    rest::{self, serve},
+    rpc,
+};
+
+/// A method that is served over RPC.
+pub(crate) struct Method {
+    service: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) call: fn(Gate, RequestContext, Payload, CodecFormat) -> UnaryResult,
+}
+
+impl Method {
+    const fn of<E: Endpoint>() -> Self {
+        Self {
+            service: E::SERVICE,
+            name: E::NAME,
+            call: rpc::call::<E>,
+        }
+    }
+
+    /// The method behind a path without its leading slash.
+    pub(crate) fn find(path: &str) -> Option<&'static Self> {
+        let (service, name) = path.split_once('/')?;
+        let mut methods = METHODS.iter();
+        methods.find(|method| method.name == name && method.service == service)
+    }
+}
+
+static METHODS: &[Method] = &[
+    Method::of::<DeactivateUser>(),
+    Method::of::<GetMyPasswordComplexityPolicy>(),
+    Method::of::<GetUserById>(),
+    Method::of::<ListUserChanges>(),
+    Method::of::<LockUser>(),
+    Method::of::<PasswordReset>(),
+    Method::of::<ReactivateUser>(),
+    Method::of::<RemoveUser>(),
+    Method::of::<SendHumanResetPasswordNotification>(),
+    Method::of::<SetHumanInitialPassword>(),
+    Method::of::<SetHumanPassword>(),
+    Method::of::<SetPassword>(),
+    Method::of::<UnlockUser>(),
+    Method::of::<UpdateMyPassword>(),
+];
+
+/// The REST side (contract sections 1.1 and 1.5).
+pub(crate) fn rest() -> Router<Arc<Shared>> {
+    let routes: Vec<(&str, MethodRouter<Arc<Shared>>)> = vec![
+        (
+            "/auth/v1/policies/passwords/complexity",
+            get(serve::<GetMyPasswordComplexityPolicy>),
+        ),
+        ("/auth/v1/users/me/password", put(serve::<UpdateMyPassword>)),
+        (
+            "/management/v1/users/{id}",
+            get(serve::<GetUserById>).merge(delete(serve::<RemoveUser>)),
+        ),
+        (
+            "/management/v1/users/{id}/_deactivate",
+            post(serve::<DeactivateUser>),
+        ),
+        ("/management/v1/users/{id}/_lock", post(serve::<LockUser>)),
+        (
+            "/management/v1/users/{id}/_reactivate",
+            post(serve::<ReactivateUser>),
+        ),
+        (
+            "/management/v1/users/{id}/_unlock",
+            post(serve::<UnlockUser>),
+        ),
+        (
+            "/management/v1/users/{user_id}/changes/_search",
+            post(serve::<ListUserChanges>),
+        ),
+        (
+            "/management/v1/users/{user_id}/password",
+            post(serve::<SetHumanPassword>),
+        ),
+        (
+            "/management/v1/users/{user_id}/password/_initialize",
+            post(serve::<SetHumanInitialPassword>),
+        ),
+        (
+            "/management/v1/users/{user_id}/password/_reset",
+            post(serve::<SendHumanResetPasswordNotification>),
+        ),
+        ("/v2/users/{user_id}/password", post(serve::<SetPassword>)),
+        (
+            "/v2/users/{user_id}/password_reset",
+            post(serve::<PasswordReset>),
+        ),
+    ];
+    routes
+        .into_iter()
+        .fold(Router::new(), |router, (path, endpoint)| {
+            let endpoint = endpoint.fallback(rest::method_not_allowed);
+            match path.split_once('{').zip(path.split_once('}')) {
+                // An empty segment is an empty id, which a parameter never is.
+                Some(((before, _), (_, after))) => router
+                    .route(&format!("{before}{after}"), endpoint.clone())
+                    .route(path, endpoint),
+                None => router.route(path, endpoint),
+            }
+        })
+}
