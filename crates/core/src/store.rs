@@ -5,6 +5,7 @@
 mod attempt;
 mod budget;
 mod change;
+mod document;
 mod event;
 mod memory;
 mod record;
@@ -21,6 +22,9 @@ pub use budget::{AttemptState, Decision, Permit};
 pub use change::{
     Change, CodeChange, CommitOutcome, CreateOutcome, CredentialChange, HashUpgrade, NewUser,
     UpgradeOutcome,
+};
+pub use document::{
+    Document, DocumentKey, DocumentKind, DocumentOutcome, DocumentStore, DocumentWrite,
 };
 pub use event::{Cursor, Event, EventKind, EventPage, EventQuery, EventScope};
 pub use memory::MemoryStore;

@@ -1,5 +1,6 @@
 //! The reference implementation: everything in memory, gone with the process.
 
+mod documents;
 mod state;
 mod user;
 

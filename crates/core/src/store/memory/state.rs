@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::user::User;
+use super::{documents::Stored, user::User};
 use crate::{
     clock::Timestamp,
     details::ObjectDetails,
     id::{OperationId, OrgId, UserKey},
     store::{
-        AttemptOutcome, AttemptRequest, AttemptState, Decision, Event, Method, OperationRecord,
-        SettleOutcome, Settlement, Subject, UserState, Verification,
+        AttemptOutcome, AttemptRequest, AttemptState, Decision, DocumentKey, Event, Method,
+        OperationRecord, SettleOutcome, Settlement, Subject, UserState, Verification,
     },
 };
 
@@ -19,6 +19,7 @@ pub(super) struct State {
     pub(super) operations: HashMap<OperationId, Done>,
     pub(super) outbox: Vec<Event>,
     shams: HashMap<(OrgId, u16), AttemptState>,
+    pub(super) documents: HashMap<DocumentKey, Stored>,
 }
 
 /// What an operation id was used for.
