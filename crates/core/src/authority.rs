@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use crate::{
     error::{Error, ErrorKind},
     id::{OrgId, UserId, UserKey},
+    policy::{PolicyChange, PolicyScope},
 };
 
 /// Who calls: an authenticated user, and the organisation it belongs to.
@@ -54,6 +55,10 @@ pub enum Permission {
     /// `authenticated`: what every caller may do to themselves. It covers no other target than the
     /// caller, in the caller's own organisation.
     Authenticated,
+    /// `iam.policy.read`
+    InstancePolicyRead,
+    /// `iam.policy.write`
+    InstancePolicyWrite,
     /// `policy.delete`
     PolicyDelete,
     /// `policy.read`
@@ -76,6 +81,8 @@ impl Permission {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Authenticated => "authenticated",
+            Self::InstancePolicyRead => "iam.policy.read",
+            Self::InstancePolicyWrite => "iam.policy.write",
             Self::PolicyDelete => "policy.delete",
             Self::PolicyRead => "policy.read",
             Self::PolicyWrite => "policy.write",
@@ -220,9 +227,13 @@ impl Authorized {
         if self.permission == permission && *self.target == *user.as_str() {
             Ok(UserKey::new(self.organisation.clone(), user.clone()))
         } else {
-            Err(Error::new(ErrorKind::Misuse).with_source("the proof is about another access"))
+            Err(about_another())
         }
     }
+}
+
+fn about_another() -> Error {
+    Error::new(ErrorKind::Misuse).with_source("the proof is about another access")
 }
 
 impl Authorized {
@@ -250,14 +261,50 @@ impl Authorized {
             Permission::PolicyRead => Ok(&self.organisation),
             Permission::Authenticated if self.is_own(&self.organisation) => Ok(&self.organisation),
             Permission::Authenticated => Err(ErrorKind::PermissionDenied.into()),
-            Permission::PolicyDelete
+            Permission::InstancePolicyRead
+            | Permission::InstancePolicyWrite
+            | Permission::PolicyDelete
             | Permission::PolicyWrite
             | Permission::SessionWrite
             | Permission::UserDelete
             | Permission::UserRead
-            | Permission::UserWrite => {
-                Err(Error::new(ErrorKind::Misuse).with_source("the proof is about another access"))
-            }
+            | Permission::UserWrite => Err(about_another()),
+        }
+    }
+
+    /// The organisation whose policy, or whose instance's, may be read with this proof.
+    pub(crate) fn covers_policy_reading(&self, scope: PolicyScope) -> Result<&OrgId, Error> {
+        match (scope, self.permission) {
+            (PolicyScope::Instance, Permission::InstancePolicyRead) => Ok(&self.organisation),
+            _ => self.covers_policies(),
+        }
+    }
+
+    /// The organisation whose policy, or whose instance's, may be written so with this proof.
+    pub(crate) fn covers_policy_writing(
+        &self,
+        scope: PolicyScope,
+        change: PolicyChange,
+    ) -> Result<&OrgId, Error> {
+        let permission = match (scope, change) {
+            (PolicyScope::Instance, PolicyChange::Update(_)) => Permission::InstancePolicyWrite,
+            (PolicyScope::Instance, _) => return Err(about_another()),
+            (PolicyScope::Organisation, PolicyChange::Reset(_)) => Permission::PolicyDelete,
+            (PolicyScope::Organisation, _) => Permission::PolicyWrite,
+        };
+        if self.permission == permission {
+            Ok(&self.organisation)
+        } else {
+            Err(about_another())
+        }
+    }
+
+    /// The organisation in which this proof gives a permission that is about no one user.
+    pub(crate) fn covers_organisation(&self, permission: Permission) -> Result<&OrgId, Error> {
+        if self.permission == permission && self.target.is_empty() {
+            Ok(&self.organisation)
+        } else {
+            Err(about_another())
         }
     }
 

@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod commit;
 mod hashing;
+mod import;
 mod initial;
 mod reset;
 mod set;
@@ -24,12 +25,13 @@ use crate::{
     details::ObjectDetails,
     error::Error,
     id::{OperationId, UserId},
+    login_name::LoginNames,
     policy::{AgePolicy, ComplexityPolicy, LockoutPolicy, PolicyStore},
     random::RandomSource,
     service::{
-        ChangePassword, ChangeState, CheckPassword, InitialPassword, IssueInitialPassword,
-        PasswordService, RequestReset, ResetRequested, SetInitialPassword, SetPassword, UserView,
-        Verified,
+        ChangePassword, ChangeState, CheckPassword, ImportUser, Imported, InitialPassword,
+        IssueInitialPassword, PasswordService, RequestReset, ResetRequested, SetInitialPassword,
+        SetPassword, UserView, Verified,
     },
     status::AnswerMode,
     store::{Cursor, EventPage, Method, UserKind, UserRecord, UserState, UserStore},
@@ -50,6 +52,7 @@ pub struct Engine {
     timer: Arc<dyn Timer>,
     random: Arc<dyn RandomSource>,
     answers: AnswerMode,
+    names: Option<LoginNames>,
     sham_key: ServiceKey,
     code_key: ServiceKey,
 }
@@ -179,6 +182,14 @@ impl PasswordService for Engine {
         request: ChangeState,
     ) -> Result<ObjectDetails, Error> {
         self.change_of_state(proof, request).await
+    }
+
+    async fn import_user(
+        &self,
+        proof: &Authorized,
+        request: ImportUser,
+    ) -> Result<Imported, Error> {
+        self.import(proof, request).await
     }
 
     async fn user(&self, proof: &Authorized, user: &UserId) -> Result<UserView, Error> {

@@ -4,7 +4,10 @@
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
-use crate::{id::OperationId, policy::Violations};
+use crate::{
+    id::OperationId,
+    policy::{PolicyKind, Violations},
+};
 
 /// A cause of any type.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
@@ -58,12 +61,16 @@ pub enum ErrorKind {
     },
     /// The new password is the current one. Not applied.
     PasswordUnchanged,
+    /// A policy is not written, as things stand. Not applied.
+    PolicyRefused(PolicyKind, PolicyRefusal),
     /// The new password breaks the organisation's policy. Not applied.
     PolicyViolated(Violations),
     /// A password or code was not accepted. Nothing but the attempt was recorded.
     Refused(Refusal),
     /// A reset code is not issued to this user. Not applied.
     ResetRefused(ResetRefusal),
+    /// A session is not there or may not be used. Not applied.
+    SessionRefused(SessionRefusal),
     /// The user's state does not allow this change of it. Not applied.
     StateRefused(StateRefusal),
     /// Attempts come too fast; nothing was compared. Retry after this long.
@@ -73,10 +80,40 @@ pub enum ErrorKind {
     },
     /// The store cannot be reached. Not applied; safe to retry.
     Unavailable,
+    /// The login name belongs to another user. Not applied.
+    UserExists,
     /// No such human in this organisation; machines and removed users included. Not applied.
     UserNotFound,
     /// The user has not been initialised yet. Not applied.
     UserNotInitialised,
+}
+
+/// Why a policy is not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PolicyRefusal {
+    /// The organisation has one of its own already.
+    Exists,
+    /// The organisation has none of its own that could be changed.
+    NotFound,
+    /// The organisation has none of its own that could be reset.
+    NotFoundToReset,
+    /// It says so already.
+    Unchanged,
+}
+
+/// Why a session is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionRefusal {
+    /// A password is to be checked, and nobody has said whose.
+    NoUser,
+    /// There is none, or it has ended.
+    NotFound,
+    /// The token is not the session's.
+    TokenInvalid,
+    /// It is another user's session already.
+    UserDiffers,
 }
 
 /// Why a password or code was not accepted.
@@ -231,10 +268,13 @@ impl Error {
             | ErrorKind::PermissionDenied
             | ErrorKind::PasswordTooYoung { .. }
             | ErrorKind::PasswordUnchanged
+            | ErrorKind::PolicyRefused(..)
             | ErrorKind::PolicyViolated(_)
             | ErrorKind::Refused(_)
             | ErrorKind::ResetRefused(_)
+            | ErrorKind::SessionRefused(_)
             | ErrorKind::StateRefused(_)
+            | ErrorKind::UserExists
             | ErrorKind::UserNotFound
             | ErrorKind::UserNotInitialised => false,
         }
@@ -266,12 +306,15 @@ impl fmt::Display for Error {
             ErrorKind::PermissionDenied => "the caller lacks the permission",
             ErrorKind::PasswordTooYoung { .. } => "the password was set too recently",
             ErrorKind::PasswordUnchanged => "the new password is the current one",
+            ErrorKind::PolicyRefused(..) => "the policy is not written",
             ErrorKind::PolicyViolated(_) => "the password breaks the policy",
             ErrorKind::Refused(_) => "the password or code was not accepted",
             ErrorKind::ResetRefused(_) => "no reset code is issued to this user",
+            ErrorKind::SessionRefused(_) => "the session is not there or may not be used",
             ErrorKind::StateRefused(_) => "the user's state does not allow this change",
             ErrorKind::TooManyAttempts { .. } => "attempts come too fast",
             ErrorKind::Unavailable => "the store cannot be reached",
+            ErrorKind::UserExists => "the login name belongs to another user",
             ErrorKind::UserNotFound => "the user does not exist in the organisation",
             ErrorKind::UserNotInitialised => "the user is not yet initialised",
         })

@@ -5,6 +5,8 @@ mod age;
 mod lockout;
 mod reset_code;
 mod store;
+mod stored;
+mod terms;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,11 @@ pub use age::{AgePolicy, Expiry};
 pub use lockout::LockoutPolicy;
 pub use reset_code::ResetCodePolicy;
 pub use store::{Policies, PolicyStore, StaticPolicies};
+pub use stored::StoredPolicies;
+pub use terms::{
+    AgeTerms, ChangePolicy, LockoutTerms, PolicyChange, PolicyKind, PolicyScope, PolicyService,
+    PolicyTerms, PolicyView,
+};
 
 use crate::secret::Composition;
 

@@ -18,10 +18,10 @@ use crate::{
     store::{Cursor, EventPage},
 };
 
-pub use answer::{InitialPassword, ResetRequested, UserView, Verified};
+pub use answer::{Imported, InitialPassword, ResetRequested, UserView, Verified};
 pub use request::{
-    ChangePassword, ChangeState, CheckPassword, Evidence, IssueInitialPassword, RequestReset,
-    StateChange,
+    ChangePassword, ChangeState, CheckPassword, Evidence, ImportUser, ImportedPassword,
+    IssueInitialPassword, RequestReset, StateChange,
 };
 pub use set::{SetInitialPassword, SetPassword};
 
@@ -302,6 +302,28 @@ pub trait PasswordService: Debug + Send + Sync + 'static {
         proof: &Authorized,
         request: ChangeState,
     ) -> Result<ObjectDetails, Error>;
+
+    /// Creates a human, with a password or a hash of one that was made elsewhere.
+    ///
+    /// Asks for [`Permission::UserWrite`](crate::Permission::UserWrite) in the organisation. The id is
+    /// made from the operation's.
+    ///
+    /// ```
+    #[doc = setup!()]
+    /// use portcullis_core::{ImportUser, ImportedPassword};
+    /// let password = Password::new("Secret-1234".to_owned())?;
+    /// let request = ImportUser::new("bob", ImportedPassword::Password(password));
+    /// let imported = service.import_user(&prove(Permission::UserWrite, ""), request).await?;
+    /// assert_eq!(imported.details.sequence, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`UserExists`](crate::ErrorKind::UserExists) if the login name belongs to another user; that is
+    /// known where the engine [has documents](crate::EngineBuilder::with_documents).
+    async fn import_user(&self, proof: &Authorized, request: ImportUser)
+    -> Result<Imported, Error>;
 
     /// Reads one user. Asks for [`Permission::UserRead`](crate::Permission::UserRead).
     ///

@@ -8,8 +8,8 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, ErrorKind, Refusal, ResetRefusal, StateRefusal},
-    policy::Violation,
+    error::{Error, ErrorKind, PolicyRefusal, Refusal, ResetRefusal, SessionRefusal, StateRefusal},
+    policy::{PolicyKind, Violation},
 };
 
 /// A gRPC status code with its number.
@@ -18,6 +18,7 @@ use crate::{
 #[expect(missing_docs, reason = "the names are gRPC's own")]
 pub enum Code {
     Aborted = 10,
+    AlreadyExists = 6,
     DeadlineExceeded = 4,
     FailedPrecondition = 9,
     Internal = 13,
@@ -52,7 +53,7 @@ impl Code {
             Self::Unauthenticated => 401,
             Self::PermissionDenied => 403,
             Self::NotFound => 404,
-            Self::Aborted => 409,
+            Self::Aborted | Self::AlreadyExists => 409,
             Self::ResourceExhausted => 429,
             Self::Internal | Self::Unknown => 500,
             Self::Unimplemented => 501,
@@ -246,8 +247,8 @@ fn credentials((code, id, text): (Code, &'static str, &'static str), failures: u
 /// One line for each kind: an exhaustive match, so that a new kind cannot be forgotten.
 const fn code_id_and_text(kind: &ErrorKind) -> (Code, &'static str, &'static str) {
     use Code::{
-        Aborted, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound,
-        PermissionDenied, ResourceExhausted, Unavailable, Unknown,
+        Aborted, AlreadyExists, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument,
+        NotFound, PermissionDenied, ResourceExhausted, Unavailable, Unknown,
     };
     match kind {
         ErrorKind::Bug | ErrorKind::Misuse => (Internal, "PORTCULLIS-Int01", INTERNAL),
@@ -276,7 +277,10 @@ const fn code_id_and_text(kind: &ErrorKind) -> (Code, &'static str, &'static str
         ErrorKind::ResetRefused(refusal) => reset_refused(*refusal),
         ErrorKind::StateRefused(refusal) => state_refused(*refusal),
         ErrorKind::TooManyAttempts { .. } => (ResourceExhausted, "PORTCULLIS-Wait1", TOO_MANY),
+        ErrorKind::PolicyRefused(kind, refusal) => policy_refused(*kind, *refusal),
         ErrorKind::PolicyViolated(_) => (InvalidArgument, "DOMAIN-HuJf6", "Password is too short"),
+        ErrorKind::SessionRefused(refusal) => session_refused(*refusal),
+        ErrorKind::UserExists => (AlreadyExists, "V3-DKcYh", "User already exists"),
         ErrorKind::Unavailable => (Unavailable, "PORTCULLIS-Unav1", UNAVAILABLE),
         ErrorKind::UserNotFound => (FailedPrecondition, "COMMAND-G8dh3", "Password not found"),
         ErrorKind::UserNotInitialised => (
@@ -333,6 +337,55 @@ const fn reset_refused(refusal: ResetRefusal) -> (Code, &'static str, &'static s
 }
 
 /// The contract names no ids here; these are the ones by which ZITADEL's clients know them.
+const fn policy_refused(
+    kind: PolicyKind,
+    refusal: PolicyRefusal,
+) -> (Code, &'static str, &'static str) {
+    let (code, text) = match refusal {
+        PolicyRefusal::Exists => (Code::AlreadyExists, "Policy already exists"),
+        PolicyRefusal::NotFound | PolicyRefusal::NotFoundToReset => {
+            (Code::NotFound, "Policy not found")
+        }
+        PolicyRefusal::Unchanged => (Code::FailedPrecondition, "Policy has not been changed"),
+    };
+    let id = match (kind, refusal) {
+        (PolicyKind::Age, PolicyRefusal::Exists) => "ORG-Lk0dS",
+        (PolicyKind::Age, PolicyRefusal::NotFound) => "ORG-0oPew",
+        (PolicyKind::Age, PolicyRefusal::NotFoundToReset) => "ORG-Dgs1g",
+        (PolicyKind::Age, PolicyRefusal::Unchanged) => "Org-dsgjR",
+        (PolicyKind::Complexity, PolicyRefusal::Exists) => "Org-LdhbS",
+        (PolicyKind::Complexity, PolicyRefusal::NotFound) => "ORG-Dgs3g",
+        (PolicyKind::Complexity, PolicyRefusal::NotFoundToReset) => "ORG-ADgs2",
+        (PolicyKind::Complexity, PolicyRefusal::Unchanged) => "Org-DAs21",
+        (PolicyKind::Lockout, PolicyRefusal::Exists) => "ORG-0olDf",
+        (PolicyKind::Lockout, PolicyRefusal::NotFound) => "ORG-ADfs1",
+        (PolicyKind::Lockout, PolicyRefusal::NotFoundToReset) => "ORG-D4zuz",
+        (PolicyKind::Lockout, PolicyRefusal::Unchanged) => "ORG-0JFSr",
+    };
+    (code, id, text)
+}
+
+const fn session_refused(refusal: SessionRefusal) -> (Code, &'static str, &'static str) {
+    match refusal {
+        SessionRefusal::NoUser => (
+            Code::FailedPrecondition,
+            "PORTCULLIS-Sess1",
+            "Session has no user whose password could be checked",
+        ),
+        SessionRefusal::NotFound => (Code::NotFound, "QUERY-SFeaa", "Session does not exist"),
+        SessionRefusal::TokenInvalid => (
+            Code::PermissionDenied,
+            "COMMAND-sGr42",
+            "Session Token is invalid",
+        ),
+        SessionRefusal::UserDiffers => (
+            Code::InvalidArgument,
+            "PORTCULLIS-Sess2",
+            "Session belongs to another user",
+        ),
+    }
+}
+
 const fn state_refused(refusal: StateRefusal) -> (Code, &'static str, &'static str) {
     let (id, text) = match refusal {
         StateRefusal::AlreadyInactive => ("COMMAND-5M0sf", "User is already inactive"),

@@ -8,10 +8,11 @@ use crate::{
     code::ServiceKey,
     hash::{Argon2id, HashPoolConfig, PasswordHasher},
     hash_string::Suite,
+    login_name::LoginNames,
     policy::{PolicyStore, StaticPolicies},
     random::{OsRandom, RandomSource},
     status::AnswerMode,
-    store::UserStore,
+    store::{DocumentStore, UserStore},
     timer::{ThreadTimer, Timer},
 };
 
@@ -28,6 +29,7 @@ pub struct EngineBuilder {
     timer: Option<Arc<dyn Timer>>,
     random: Arc<dyn RandomSource>,
     answers: AnswerMode,
+    documents: Option<Arc<dyn DocumentStore>>,
     sham_key: Option<ServiceKey>,
     code_key: Option<ServiceKey>,
 }
@@ -44,6 +46,7 @@ impl EngineBuilder {
             timer: None,
             random: Arc::new(OsRandom),
             answers: AnswerMode::default(),
+            documents: None,
             sham_key: None,
             code_key: None,
         }
@@ -93,6 +96,21 @@ impl EngineBuilder {
     /// By what the engine waits for a permit; a [`ThreadTimer`] otherwise.
     pub fn with_timer(mut self, timer: Arc<dyn Timer>) -> Self {
         self.timer = Some(timer);
+        self
+    }
+
+    /// Where login names are kept, on the database that has the users. Without it imported users
+    /// have none, and two may have one username.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use portcullis_core::{Engine, MemoryStore};
+    /// let store = Arc::new(MemoryStore::new());
+    /// let engine = Engine::builder(store.clone()).with_documents(store).build()?;
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    pub fn with_documents(mut self, documents: Arc<dyn DocumentStore>) -> Self {
+        self.documents = Some(documents);
         self
     }
 
@@ -148,6 +166,9 @@ impl EngineBuilder {
                 Some(timer) => timer,
                 None => Arc::new(ThreadTimer::start()?),
             },
+            names: self.documents.map(|documents| {
+                LoginNames::new(documents, Arc::clone(&self.store), Arc::clone(&self.clock))
+            }),
             store: self.store,
             policies: self.policies,
             clock: self.clock,

@@ -36,7 +36,11 @@ impl Engine {
             if request.change == StateChange::Remove {
                 change = change.with_credential(CredentialChange::Remove);
             }
-            self.commit(change, deadline, again).await
+            let details = self.commit(change, deadline, again).await?;
+            if request.change == StateChange::Remove {
+                self.release_name(&key).await;
+            }
+            Ok(details)
         };
         result
             .await
@@ -47,6 +51,23 @@ impl Engine {
                 _ => error,
             })
             .map_err(|error| error.with_operation(id))
+    }
+
+    /// Gives the login name of a removed user back. One that stays is free for the next claim all
+    /// the same, so it is no failure of the removal.
+    async fn release_name(&self, key: &UserKey) {
+        let Some(names) = &self.names else {
+            return;
+        };
+        let released = async {
+            match self.store.load(key).await? {
+                Some(record) => names.release(key, &record.username).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = released.await {
+            tracing::warn!(%error, "a login name was not given back");
+        }
     }
 
     async fn changeable(&self, key: &UserKey, change: StateChange) -> Result<Version, Error> {

@@ -156,7 +156,16 @@ impl StaticPolicies {
         self
     }
 
-    fn of(&self, organisation: &OrgId) -> &Policies {
+    /// What an organisation was given of its own.
+    pub(super) fn own(&self, organisation: &OrgId) -> Option<&Policies> {
+        self.organisations.get(organisation)
+    }
+
+    pub(super) const fn default_policies(&self) -> &Policies {
+        &self.default
+    }
+
+    pub(super) fn of(&self, organisation: &OrgId) -> &Policies {
         self.organisations
             .get(organisation)
             .unwrap_or(&self.default)

@@ -4,6 +4,7 @@ use crate::{
     clock::Timestamp,
     code::ResetCode,
     details::ObjectDetails,
+    id::UserId,
     policy::Expiry,
     secret::Password,
     store::{UserKind, UserRecord, UserState, Version},
@@ -65,6 +66,8 @@ pub struct UserView {
     pub has_password: bool,
     /// Whether the user must change it at the next login.
     pub must_change: bool,
+    /// Moves when a password is changed, and ends the sessions that an older one began.
+    pub epoch: u64,
     /// When the password was last set or changed, if ever.
     pub password_changed: Option<Timestamp>,
     /// Settled failures.
@@ -83,8 +86,19 @@ impl From<&UserRecord> for UserView {
             details,
             has_password: record.credential.hash.digest().is_some(),
             must_change: record.credential.must_change,
+            epoch: record.epoch,
             password_changed: record.credential.changed,
             failures: record.failures,
         }
     }
+}
+
+/// A user who was imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// The id that it was given.
+    pub user: UserId,
+    /// What was written.
+    pub details: ObjectDetails,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::DEFAULT_TIME_LIMIT;
 use crate::{
     code::ResetCode,
+    hash_string::HashString,
     id::{Operation, UserId},
     secret::Password,
 };
@@ -245,3 +246,60 @@ impl ChangeState {
 }
 
 mutation_options!(ChangeState);
+
+/// What an imported user logs in with.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ImportedPassword {
+    /// A hash that another system made, or this one.
+    Hash(HashString),
+    /// Nothing yet.
+    None,
+    /// A password, which has to meet the policy.
+    Password(Password),
+}
+
+/// Creates a human.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ImportUser {
+    /// The name to log in with.
+    pub username: String,
+    /// What to log in with.
+    pub password: ImportedPassword,
+    /// Whether the password has to be changed at the next login.
+    pub must_change: bool,
+    /// Names the call, so that it can be repeated safely. One is made up where it is absent.
+    pub operation: Option<Operation>,
+    /// How long the call may take, in waiting for others.
+    pub time_limit: Duration,
+}
+
+impl ImportUser {
+    /// A human who may keep the password.
+    ///
+    /// ```
+    /// use portcullis_core::{ImportUser, ImportedPassword};
+    /// let request = ImportUser::new("alice", ImportedPassword::None);
+    /// assert!(!request.must_change);
+    /// ```
+    #[must_use]
+    pub fn new(username: impl Into<String>, password: ImportedPassword) -> Self {
+        Self {
+            username: username.into(),
+            password,
+            must_change: false,
+            operation: None,
+            time_limit: DEFAULT_TIME_LIMIT,
+        }
+    }
+
+    /// Whether the password has to be changed at the next login.
+    #[must_use]
+    pub const fn with_must_change(mut self, must_change: bool) -> Self {
+        self.must_change = must_change;
+        self
+    }
+}
+
+mutation_options!(ImportUser);
