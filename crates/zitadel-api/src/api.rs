@@ -11,7 +11,8 @@ use connectrpc::{
     Chain, CompressionPolicy, CompressionRegistry, ConnectRpcService, DeadlinePolicy, GzipProvider,
 };
 use portcullis_core::{
-    AnswerMode, Authority, OsRandom, PasswordService, RandomSource, StoreHealth,
+    AnswerMode, Authority, OsRandom, PasswordService, PolicyService, RandomSource, SessionService,
+    StoreHealth,
 };
 
 use crate::{
@@ -71,6 +72,8 @@ impl ZitadelApi {
                 authenticator,
                 authority,
                 answers: AnswerMode::default(),
+                policies: None,
+                sessions: None,
             },
             limits: Limits::default(),
             random: Arc::new(OsRandom),
@@ -82,6 +85,18 @@ impl ZitadelApi {
     /// [built](portcullis_core::EngineBuilder::with_answers) with the same mode.
     pub fn with_answers(mut self, answers: AnswerMode) -> Self {
         self.gate.answers = answers;
+        self
+    }
+
+    /// Where policies are read and written. Without it their methods are unimplemented.
+    pub fn with_policies(mut self, policies: Arc<dyn PolicyService>) -> Self {
+        self.gate.policies = Some(policies);
+        self
+    }
+
+    /// Where sessions are kept. Without it their methods are unimplemented.
+    pub fn with_sessions(mut self, sessions: Arc<dyn SessionService>) -> Self {
+        self.gate.sessions = Some(sessions);
         self
     }
 

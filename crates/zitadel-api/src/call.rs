@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use http::HeaderMap;
 use portcullis_core::{
     AnswerMode, Authority, Authorized, Caller, Error, ErrorKind, ErrorStatus, OrgId,
-    PasswordService,
+    PasswordService, PolicyService, SessionService,
 };
 use tokio::task::JoinSet;
 
@@ -30,6 +30,8 @@ pub(crate) struct Gate {
     pub(crate) authenticator: Arc<dyn TokenAuthenticator>,
     pub(crate) authority: Arc<dyn Authority>,
     pub(crate) answers: AnswerMode,
+    pub(crate) policies: Option<Arc<dyn PolicyService>>,
+    pub(crate) sessions: Option<Arc<dyn SessionService>>,
 }
 
 /// What a transport knows of a call besides its message.

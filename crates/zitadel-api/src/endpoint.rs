@@ -79,6 +79,12 @@ impl Work {
         self.named.operation()
     }
 
+    /// A proof about something else than the first one, in the same organisation.
+    pub(crate) async fn prove(&self, access: &Access) -> Result<Authorized, ErrorStatus> {
+        let (caller, organisation) = (self.proof.caller().clone(), self.proof.organisation());
+        self.gate.prove(caller, Some(organisation), access).await
+    }
+
     /// What the caller is told of an error, which the operator is told more of.
     pub(crate) fn refuse(&self, error: &Error) -> ErrorStatus {
         self.gate.report(error)

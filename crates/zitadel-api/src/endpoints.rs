@@ -1,11 +1,15 @@
 //! The methods that are served, each by one description for all transports.
 
 pub(crate) mod changes;
+pub(crate) mod import;
 pub(crate) mod own;
 pub(crate) mod password;
 pub(crate) mod password_v2;
+pub(crate) mod policies;
 pub(crate) mod reset;
 pub(crate) mod reset_code;
+pub(crate) mod session;
+pub(crate) mod settings;
 pub(crate) mod state;
 pub(crate) mod user;
 
@@ -13,7 +17,9 @@ pub(crate) mod user;
 pub(crate) mod service {
     pub(crate) const AUTH: &str = "zitadel.auth.v1.AuthService";
     pub(crate) const MANAGEMENT: &str = "zitadel.management.v1.ManagementService";
+    pub(crate) const SESSION: &str = "zitadel.session.v2.SessionService";
+    pub(crate) const SETTINGS: &str = "zitadel.settings.v2.SettingsService";
     pub(crate) const USER: &str = "zitadel.user.v2.UserService";
 
-    pub(crate) const ALL: [&str; 3] = [AUTH, MANAGEMENT, USER];
+    pub(crate) const ALL: [&str; 5] = [AUTH, MANAGEMENT, SESSION, SETTINGS, USER];
 }

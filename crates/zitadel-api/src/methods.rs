@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    routing::{MethodRouter, delete, get, post, put},
+    routing::{MethodRouter, get, post, put},
 };
 use connectrpc::{CodecFormat, Payload, RequestContext, dispatcher::UnaryResult};
 
@@ -14,11 +14,23 @@ use crate::{
     endpoint::Endpoint,
     endpoints::{
         changes::ListUserChanges,
+        import::ImportHumanUser,
         own::{GetMyPasswordComplexityPolicy, UpdateMyPassword},
         password::{SetHumanInitialPassword, SetHumanPassword},
         password_v2::SetPassword,
+        policies::{
+            AddCustomLockoutPolicy, AddCustomPasswordAgePolicy, AddCustomPasswordComplexityPolicy,
+            GetDefaultLockoutPolicy, GetDefaultPasswordAgePolicy,
+            GetDefaultPasswordComplexityPolicy, GetLockoutPolicy, GetPasswordAgePolicy,
+            GetPasswordComplexityPolicy, ResetLockoutPolicyToDefault,
+            ResetPasswordAgePolicyToDefault, ResetPasswordComplexityPolicyToDefault,
+            UpdateCustomLockoutPolicy, UpdateCustomPasswordAgePolicy,
+            UpdateCustomPasswordComplexityPolicy,
+        },
         reset::SendHumanResetPasswordNotification,
         reset_code::PasswordReset,
+        session::{CreateSession, DeleteSession, GetSession, SetSession},
+        settings::{GetLockoutSettings, GetPasswordComplexitySettings, GetPasswordExpirySettings},
         state::{DeactivateUser, LockUser, ReactivateUser, RemoveUser, UnlockUser},
         user::GetUserById,
     },
@@ -51,19 +63,42 @@ impl Method {
 }
 
 static METHODS: &[Method] = &[
+    Method::of::<AddCustomLockoutPolicy>(),
+    Method::of::<AddCustomPasswordAgePolicy>(),
+    Method::of::<AddCustomPasswordComplexityPolicy>(),
+    Method::of::<CreateSession>(),
     Method::of::<DeactivateUser>(),
+    Method::of::<DeleteSession>(),
+    Method::of::<GetDefaultLockoutPolicy>(),
+    Method::of::<GetDefaultPasswordAgePolicy>(),
+    Method::of::<GetDefaultPasswordComplexityPolicy>(),
+    Method::of::<GetLockoutPolicy>(),
+    Method::of::<GetLockoutSettings>(),
     Method::of::<GetMyPasswordComplexityPolicy>(),
+    Method::of::<GetPasswordAgePolicy>(),
+    Method::of::<GetPasswordComplexityPolicy>(),
+    Method::of::<GetPasswordComplexitySettings>(),
+    Method::of::<GetPasswordExpirySettings>(),
+    Method::of::<GetSession>(),
     Method::of::<GetUserById>(),
+    Method::of::<ImportHumanUser>(),
     Method::of::<ListUserChanges>(),
     Method::of::<LockUser>(),
     Method::of::<PasswordReset>(),
     Method::of::<ReactivateUser>(),
     Method::of::<RemoveUser>(),
+    Method::of::<ResetLockoutPolicyToDefault>(),
+    Method::of::<ResetPasswordAgePolicyToDefault>(),
+    Method::of::<ResetPasswordComplexityPolicyToDefault>(),
     Method::of::<SendHumanResetPasswordNotification>(),
     Method::of::<SetHumanInitialPassword>(),
     Method::of::<SetHumanPassword>(),
     Method::of::<SetPassword>(),
+    Method::of::<SetSession>(),
     Method::of::<UnlockUser>(),
+    Method::of::<UpdateCustomLockoutPolicy>(),
+    Method::of::<UpdateCustomPasswordAgePolicy>(),
+    Method::of::<UpdateCustomPasswordComplexityPolicy>(),
     Method::of::<UpdateMyPassword>(),
 ];
 
@@ -76,8 +111,45 @@ pub(crate) fn rest() -> Router<Arc<Shared>> {
         ),
         ("/auth/v1/users/me/password", put(serve::<UpdateMyPassword>)),
         (
+            "/management/v1/policies/lockout",
+            get(serve::<GetLockoutPolicy>)
+                .post(serve::<AddCustomLockoutPolicy>)
+                .put(serve::<UpdateCustomLockoutPolicy>)
+                .delete(serve::<ResetLockoutPolicyToDefault>),
+        ),
+        (
+            "/management/v1/policies/default/lockout",
+            get(serve::<GetDefaultLockoutPolicy>),
+        ),
+        (
+            "/management/v1/policies/password/age",
+            get(serve::<GetPasswordAgePolicy>)
+                .post(serve::<AddCustomPasswordAgePolicy>)
+                .put(serve::<UpdateCustomPasswordAgePolicy>)
+                .delete(serve::<ResetPasswordAgePolicyToDefault>),
+        ),
+        (
+            "/management/v1/policies/default/password/age",
+            get(serve::<GetDefaultPasswordAgePolicy>),
+        ),
+        (
+            "/management/v1/policies/password/complexity",
+            get(serve::<GetPasswordComplexityPolicy>)
+                .post(serve::<AddCustomPasswordComplexityPolicy>)
+                .put(serve::<UpdateCustomPasswordComplexityPolicy>)
+                .delete(serve::<ResetPasswordComplexityPolicyToDefault>),
+        ),
+        (
+            "/management/v1/policies/default/password/complexity",
+            get(serve::<GetDefaultPasswordComplexityPolicy>),
+        ),
+        (
+            "/management/v1/users/human/_import",
+            post(serve::<ImportHumanUser>),
+        ),
+        (
             "/management/v1/users/{id}",
-            get(serve::<GetUserById>).merge(delete(serve::<RemoveUser>)),
+            get(serve::<GetUserById>).delete(serve::<RemoveUser>),
         ),
         (
             "/management/v1/users/{id}/_deactivate",
@@ -107,6 +179,22 @@ pub(crate) fn rest() -> Router<Arc<Shared>> {
         (
             "/management/v1/users/{user_id}/password/_reset",
             post(serve::<SendHumanResetPasswordNotification>),
+        ),
+        ("/v2/sessions", post(serve::<CreateSession>)),
+        (
+            "/v2/sessions/{session_id}",
+            get(serve::<GetSession>)
+                .patch(serve::<SetSession>)
+                .delete(serve::<DeleteSession>),
+        ),
+        ("/v2/settings/lockout", get(serve::<GetLockoutSettings>)),
+        (
+            "/v2/settings/password/complexity",
+            get(serve::<GetPasswordComplexitySettings>),
+        ),
+        (
+            "/v2/settings/password/expiry",
+            get(serve::<GetPasswordExpirySettings>),
         ),
         ("/v2/users/{user_id}/password", post(serve::<SetPassword>)),
         (
