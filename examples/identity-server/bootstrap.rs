@@ -9,8 +9,9 @@ mod file;
 use std::path::Path;
 
 use portcullis_core::{
-    ComplexityPolicy, HashString, OperationId, OrgId, OsRandom, StaticPolicies, StoreError, UserId,
-    UserKey, UserStore,
+    AgePolicy, AnswerMode, Claim, ComplexityPolicy, HashString, LockoutPolicy, LoginNames,
+    OperationId, OrgId, OsRandom, ResetCodePolicy, StaticPolicies, StoreError, UserId, UserKey,
+    UserStore,
     store::{CreateOutcome, NewUser, UserKind, UserState},
 };
 use zeroize::Zeroizing;
@@ -22,6 +23,7 @@ pub(crate) struct Bootstrap {
     pub(crate) users: Users,
     pub(crate) policies: StaticPolicies,
     pub(crate) directory: Directory,
+    pub(crate) answers: AnswerMode,
 }
 
 /// The users that the store has to have.
@@ -60,11 +62,22 @@ impl Bootstrap {
 impl Users {
     /// Creates the users that are absent, and says how many that were. It may be called again
     /// after an error: what was created then is not created twice.
-    pub(crate) async fn apply(&self, store: &dyn UserStore) -> Result<usize, StoreError> {
+    ///
+    /// Each gets its username as a login name, unless another user has it.
+    pub(crate) async fn apply(
+        &self,
+        store: &dyn UserStore,
+        names: &LoginNames,
+    ) -> Result<usize, StoreError> {
         let mut created = 0;
         for user in &self.0 {
             if let CreateOutcome::Created(_) = store.create(user).await? {
                 created += 1;
+            }
+            let is_there = store.load(&user.key).await?;
+            let is_there = is_there.is_some_and(|record| record.state != UserState::Removed);
+            if is_there && names.claim(&user.key, &user.username).await? == Claim::Taken {
+                tracing::warn!(user = %user.key.user(), "the login name belongs to another user");
             }
         }
         Ok(created)

@@ -103,6 +103,16 @@ pub(crate) fn permissions(role: &str) -> Option<&'static [Permission]> {
     }
 }
 
+/// Whether a membership gives a permission. What is about the instance takes its owner.
+fn is_permitted(scope: &Scope, role: &str, permission: Permission) -> bool {
+    match permission {
+        Permission::InstancePolicyRead | Permission::InstancePolicyWrite => {
+            *scope == Scope::Instance && role == "IAM_OWNER"
+        }
+        _ => permissions(role).is_some_and(|permissions| permissions.contains(&permission)),
+    }
+}
+
 /// What every caller may do at home: change their own password, and log somebody in. A login draws
 /// on the user's budget of guesses, whoever asks for it.
 fn needs_no_membership(permission: Permission, home: &OrgId, organisation: &OrgId) -> bool {
@@ -148,9 +158,8 @@ impl Authority for Directory {
             return Ok(Verdict::MembershipNotFound);
         }
         let allowed = memberships
-            .flat_map(|(_, roles)| roles)
-            .filter_map(|role| permissions(role))
-            .any(|permissions| permissions.contains(&access.permission));
+            .flat_map(|(scope, roles)| roles.iter().map(move |role| (scope, role)))
+            .any(|(scope, role)| is_permitted(scope, role, access.permission));
         Ok(if allowed {
             Verdict::Granted(organisation.clone())
         } else {

@@ -38,7 +38,7 @@ async fn keep_trying(store: Store, users: Users, readiness: Arc<Readiness>) {
 
 async fn attempt(store: &Store, users: &Users, readiness: &Readiness) -> Result<(), StoreError> {
     let notes = store.prepare().await?;
-    let created = users.apply(&*store.users).await?;
+    let created = users.apply(&*store.users, &store.names()).await?;
     tracing::info!(created, "bootstrap file applied");
     readiness.prepared(notes);
     Ok(())

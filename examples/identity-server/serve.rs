@@ -15,7 +15,9 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use portcullis_argon2::{Kernel, Speed, Verdict};
-use portcullis_core::{Argon2Params, Argon2id, Engine, HashPoolConfig};
+use portcullis_core::{
+    Argon2Params, Argon2id, Clock, Engine, HashPoolConfig, Sessions, StoredPolicies, SystemClock,
+};
 use portcullis_zitadel_api::ZitadelApi;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -76,15 +78,25 @@ async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
         .ok_or("no bootstrap file")??;
     let store = stores::open(place).await?;
     let readiness = Readiness::new(Arc::clone(&store.health));
-    let users = Arc::clone(&store.users);
+    let (users, documents) = (Arc::clone(&store.users), Arc::clone(&store.documents));
     prepare::run(store, bootstrap.users, Arc::clone(&readiness)).await?;
-    let engine = Engine::builder(users)
-        .with_policies(Arc::new(bootstrap.policies))
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let start = bootstrap.policies;
+    let policies = StoredPolicies::new(Arc::clone(&documents), start, Arc::clone(&clock));
+    let (policies, answers) = (Arc::new(policies), bootstrap.answers);
+    let engine = Engine::builder(Arc::clone(&users))
+        .with_documents(Arc::clone(&documents))
+        .with_policies(policies.clone())
         .with_hasher(Arc::new(Argon2id::new(options.argon2)))
         .with_pool(pool)
+        .with_answers(answers)
         .build()?;
     let (engine, directory) = (Arc::new(engine), Arc::new(bootstrap.directory));
+    let sessions = Sessions::new(engine.clone(), users, documents, clock).with_answers(answers);
     let api = ZitadelApi::new(engine.clone(), directory.clone(), directory)
+        .with_answers(answers)
+        .with_policies(policies)
+        .with_sessions(Arc::new(sessions))
         .with_health(readiness.clone())
         .router();
     let app = operator::routes(readiness.clone(), metrics).merge(api);

@@ -2,6 +2,7 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test reports by panicking"
 )]
@@ -13,6 +14,7 @@ mod faults;
 mod grpc;
 mod grpc_web;
 mod hostile_hashes;
+mod life;
 mod openapi;
 mod operations;
 mod operator;

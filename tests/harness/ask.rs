@@ -319,6 +319,8 @@ pub struct Answer {
 pub enum Detail {
     /// `google.rpc.BadRequest`: field, reason and description.
     BadRequest(Vec<(String, String, String)>),
+    /// `zitadel.v1.CredentialsCheckError`: id, message and failed attempts.
+    Credentials(String, String, i32),
     /// `zitadel.v1.ErrorDetail`: id and message.
     Error(String, String),
     /// `google.rpc.RetryInfo`: how long to wait.
@@ -347,6 +349,7 @@ impl Answer {
             3 | 9 => 400,
             4 => 504,
             5 => 404,
+            6 => 409,
             7 => 403,
             8 => 429,
             10 => 409,
@@ -365,7 +368,7 @@ impl Answer {
     /// The id of the first detail.
     pub fn id(&self) -> Option<&str> {
         match self.details.first() {
-            Some(Detail::Error(id, _)) => Some(id),
+            Some(Detail::Error(id, _) | Detail::Credentials(id, ..)) => Some(id),
             _ => None,
         }
     }
@@ -533,11 +536,12 @@ const _: fn(SetHumanInitialPasswordResponse) -> SetHumanPasswordResponse =
         details: response.details,
     };
 
-const CONNECT_CODES: [(&str, i64); 12] = [
+pub(crate) const CONNECT_CODES: [(&str, i64); 13] = [
     ("unknown", 2),
     ("invalid_argument", 3),
     ("deadline_exceeded", 4),
     ("not_found", 5),
+    ("already_exists", 6),
     ("permission_denied", 7),
     ("resource_exhausted", 8),
     ("failed_precondition", 9),
@@ -570,7 +574,7 @@ fn date(details: &zitadel::api::zitadel::v1::ObjectDetails) -> Option<(i64, i32)
     Some((date.seconds, date.nanos))
 }
 
-fn json_detail(detail: &serde_json::Value) -> Detail {
+pub(crate) fn json_detail(detail: &serde_json::Value) -> Detail {
     let text = |value: &serde_json::Value| value.as_str().expect("a string").to_owned();
     match detail["@type"].as_str().expect("a type") {
         "type.googleapis.com/zitadel.v1.ErrorDetail" => {
@@ -590,6 +594,11 @@ fn json_detail(detail: &serde_json::Value) -> Detail {
                     })
                     .collect(),
             )
+        }
+        "type.googleapis.com/zitadel.v1.CredentialsCheckError" => {
+            let failed = detail["failedAttempts"].as_i64().expect("a number");
+            let failed = i32::try_from(failed).expect("32 bits");
+            Detail::Credentials(text(&detail["id"]), text(&detail["message"]), failed)
         }
         "type.googleapis.com/google.rpc.RetryInfo" => {
             let delay = text(&detail["retryDelay"]);
@@ -623,6 +632,16 @@ struct ErrorDetail {
 }
 
 #[derive(Clone, PartialEq, Message)]
+struct CredentialsCheckError {
+    #[prost(string, tag = "1")]
+    id: String,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(int32, tag = "3")]
+    failed_attempts: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
 struct BadRequest {
     #[prost(message, repeated, tag = "1")]
     field_violations: Vec<FieldViolation>,
@@ -652,7 +671,7 @@ struct FieldViolation {
     reason: String,
 }
 
-fn status_details(status: &[u8]) -> Vec<Detail> {
+pub(crate) fn status_details(status: &[u8]) -> Vec<Detail> {
     let status = Status::decode(status).expect("a google.rpc.Status");
     status
         .details
@@ -661,11 +680,15 @@ fn status_details(status: &[u8]) -> Vec<Detail> {
         .collect()
 }
 
-fn proto_detail(type_url: &str, value: &[u8]) -> Detail {
+pub(crate) fn proto_detail(type_url: &str, value: &[u8]) -> Detail {
     match type_url.rsplit('/').next().unwrap_or(type_url) {
         "zitadel.v1.ErrorDetail" => {
             let detail = ErrorDetail::decode(value).expect("an ErrorDetail");
             Detail::Error(detail.id, detail.message)
+        }
+        "zitadel.v1.CredentialsCheckError" => {
+            let detail = CredentialsCheckError::decode(value).expect("a CredentialsCheckError");
+            Detail::Credentials(detail.id, detail.message, detail.failed_attempts)
         }
         "google.rpc.BadRequest" => {
             let detail = BadRequest::decode(value).expect("a BadRequest");
@@ -689,7 +712,7 @@ fn proto_detail(type_url: &str, value: &[u8]) -> Detail {
     }
 }
 
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {

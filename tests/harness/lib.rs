@@ -11,12 +11,14 @@
 )]
 
 mod ask;
+mod call;
 mod http;
 mod load;
 mod server;
 mod world;
 
 pub use ask::{Answer, Ask, Detail, Door, Method};
+pub use call::{Body, Call, Outcome};
 pub use http::{Reply, exchange, get, post, request, send_raw, try_send_raw};
 pub use load::{Audit, Journal, Load, operation_id, try_set_password};
 pub use server::{InProcess, Options, Server, binary, example, run};

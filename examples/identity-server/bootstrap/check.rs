@@ -2,14 +2,14 @@
 
 use std::{collections::HashSet, str::FromStr};
 
-use portcullis_core::Caller;
+use portcullis_core::{AnswerMode, Caller, Policies};
 use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::{
     Bootstrap, HashString, NewUser, OperationId, OrgId, OsRandom, StaticPolicies, UserId, UserKey,
     UserKind, UserState, Users,
-    file::{File, FileUser, Problem},
+    file::{File, FileUser, Org, Problem},
 };
 use crate::directory::{Directory, Scope, permissions};
 
@@ -18,8 +18,8 @@ pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
     let mut policies = StaticPolicies::default();
     for org in file.org {
         let id = org_id(&org.id)?;
-        if let Some(policy) = org.password_complexity {
-            policies = policies.with_organisation(id.clone(), policy);
+        if let Some(own) = own_policies(&org) {
+            policies = policies.with_organisation(id.clone(), own);
         }
         if organisations.contains(&id) {
             return Err(at(&org.id, "this organisation is listed twice; remove one"));
@@ -66,7 +66,30 @@ pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
         users: Users(users),
         policies,
         directory,
+        answers: answers(file.instance.answers.as_ref())?,
     })
+}
+
+/// What an organisation sets of its own; what it leaves out is the default.
+fn own_policies(org: &Org) -> Option<Policies> {
+    let is_silent = org.password_complexity.is_none()
+        && org.lockout.is_none()
+        && org.password_age.is_none()
+        && org.reset_code.is_none();
+    let policies = Policies::default()
+        .with_complexity(org.password_complexity.unwrap_or_default())
+        .with_lockout(org.lockout.unwrap_or_default())
+        .with_age(org.password_age.unwrap_or_default())
+        .with_reset_code(org.reset_code.unwrap_or_default());
+    (!is_silent).then_some(policies)
+}
+
+fn answers(text: Option<&Spanned<String>>) -> Result<AnswerMode, Problem> {
+    match text.map(|text| (text, text.get_ref().as_str())) {
+        None | Some((_, "zitadel")) => Ok(AnswerMode::Zitadel),
+        Some((_, "uniform")) => Ok(AnswerMode::Uniform),
+        Some((text, _)) => Err(at(text, "answers is zitadel or uniform")),
+    }
 }
 
 fn users(listing: Vec<FileUser>, organisations: &[OrgId]) -> Result<Vec<NewUser>, Problem> {

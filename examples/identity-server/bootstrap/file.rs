@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::ComplexityPolicy;
+use super::{AgePolicy, ComplexityPolicy, LockoutPolicy, ResetCodePolicy};
 
 /// A problem at a byte of the file.
 pub(super) struct Problem {
@@ -14,6 +14,8 @@ pub(super) struct Problem {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    #[serde(default)]
+    pub(super) instance: Instance,
     #[serde(default)]
     pub(super) org: Vec<Org>,
     #[serde(default)]
@@ -31,6 +33,15 @@ pub(super) struct Org {
     #[serde(default, rename = "name")]
     pub(super) _name: Option<String>,
     pub(super) password_complexity: Option<ComplexityPolicy>,
+    pub(super) lockout: Option<LockoutPolicy>,
+    pub(super) password_age: Option<AgePolicy>,
+    pub(super) reset_code: Option<ResetCodePolicy>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Instance {
+    pub(super) answers: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 
 /// Ages of passwords, as the password age policy of an organisation sets them. Zero is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AgePolicy {
     /// Days after which a password has expired.

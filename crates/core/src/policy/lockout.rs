@@ -11,7 +11,7 @@ use crate::store::{AttemptLimits, WaitSchedule};
 /// Whatever it says, an account stops at [`HARD_STOP`](Self::HARD_STOP) consecutive failures until
 /// it gets a new password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LockoutPolicy {
     /// Failures at which the account is locked.

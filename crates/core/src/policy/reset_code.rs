@@ -8,7 +8,7 @@ use super::lockout::{saturated, seconds};
 
 /// The rules for one-time codes of an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ResetCodePolicy {
     /// Seconds until a code is void. At zero it is void at once.

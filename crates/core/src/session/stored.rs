@@ -143,7 +143,7 @@ impl Sessions {
         let mut write = DocumentWrite::new(key(session), operation, expected, text);
         write.ttl = lifetime;
         let outcome = self.documents.write_document(&write).await?;
-        Ok(written(outcome, &stored.organisation))
+        Ok(written(&outcome, &stored.organisation))
     }
 
     pub(super) async fn remove(
@@ -153,16 +153,16 @@ impl Sessions {
     ) -> Result<Option<ObjectDetails>, Error> {
         let write = DocumentWrite::removal(key(session), self.fresh_id()?, found.revision);
         let outcome = self.documents.write_document(&write).await?;
-        Ok(written(outcome, &found.stored.organisation))
+        Ok(written(&outcome, &found.stored.organisation))
     }
 }
 
-fn written(outcome: DocumentOutcome, owner: &OrgId) -> Option<ObjectDetails> {
+fn written(outcome: &DocumentOutcome, owner: &OrgId) -> Option<ObjectDetails> {
     match outcome {
         DocumentOutcome::Conflict => None,
         DocumentOutcome::Written {
             revision, changed, ..
-        } => Some(ObjectDetails::written(revision, changed, owner.clone())),
+        } => Some(ObjectDetails::written(*revision, *changed, owner.clone())),
     }
 }
 
