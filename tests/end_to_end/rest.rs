@@ -16,7 +16,7 @@ async fn r1_unknown_paths() {
     let server = Server::start().await;
     for path in [
         "/",
-        "/management/v1/users/42",
+        "/management/v1/users/42/password/reset",
         "/management/v1/users/42/password/",
         "/v2/users",
     ] {

@@ -77,6 +77,7 @@ pub(crate) fn count_request<T>(
 const fn code_name(code: Code) -> &'static str {
     match code {
         Code::Aborted => "ABORTED",
+        Code::AlreadyExists => "ALREADY_EXISTS",
         Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
         Code::FailedPrecondition => "FAILED_PRECONDITION",
         Code::Internal => "INTERNAL",

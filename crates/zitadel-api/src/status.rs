@@ -185,6 +185,7 @@ fn violation_proto(violation: &FieldViolation) -> rpc::bad_request::FieldViolati
 const fn rpc_code(code: Code) -> ErrorCode {
     match code {
         Code::Aborted => ErrorCode::Aborted,
+        Code::AlreadyExists => ErrorCode::AlreadyExists,
         Code::DeadlineExceeded => ErrorCode::DeadlineExceeded,
         Code::FailedPrecondition => ErrorCode::FailedPrecondition,
         Code::Internal => ErrorCode::Internal,

@@ -95,6 +95,7 @@ impl Engine {
         match (right, granted.record.take(), hash) {
             (true, Some(record), Some(hash)) if !self.is_void(&record, &rules.age) => {
                 self.settle_right(&granted).await?;
+                self.still_active(key).await?;
                 Ok(Proven {
                     record,
                     hash,
@@ -206,6 +207,17 @@ impl Engine {
                 Err(Error::new(ErrorKind::Conflict).with_source("the attempt took too long"))
             }
         }
+    }
+
+    /// Whoever was locked or deactivated while the password was compared does not get in.
+    async fn still_active(&self, key: &UserKey) -> Result<(), Error> {
+        let record = person(self.load(key).await?);
+        Err(refused(match record.map(|record| record.state) {
+            Some(UserState::Active) => return Ok(()),
+            Some(UserState::Locked) => Refusal::LockedMeanwhile,
+            Some(UserState::Inactive | UserState::Initial) => Refusal::UserInactive,
+            Some(UserState::Removed) | None => Refusal::UserNotFound,
+        }))
     }
 
     pub(super) async fn settle_wrong(

@@ -1,6 +1,6 @@
 //! A user changes a password, by the current one or by a code.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use subtle::ConstantTimeEq;
 
@@ -20,7 +20,10 @@ use crate::{
     policy::{Expiry, ResetCodePolicy},
     secret::Password,
     service::{ChangePassword, Evidence},
-    store::{AttemptLimits, CodeChange, Method, UserRecord, UserState, Verification, Version},
+    store::{
+        AttemptLimits, CodeChange, Method, UserRecord, UserState, Verification, Version,
+        WaitSchedule,
+    },
 };
 
 impl Engine {
@@ -118,7 +121,7 @@ impl Engine {
         let granted = self.code_permit(setting).await?;
         let Some(record) = granted.record.as_ref().filter(|user| can_reset(user)) else {
             let refusal = code_refusal(granted.record.as_ref());
-            return Err(self.decline(&granted, refusal).await);
+            return Err(self.decline(&granted, refusal, &policy).await);
         };
         match guess(record, &code, &policy) {
             Guess::Right => self.redeem(setting, &granted, record, &code, &policy).await,
@@ -126,7 +129,7 @@ impl Engine {
                 let refusal = Refusal::CodeInvalid;
                 Err(self.settle_wrong(&granted, refusal, None).await)
             }
-            Guess::Nothing => Err(self.decline(&granted, Refusal::CodeInvalid).await),
+            Guess::Nothing => Err(self.decline(&granted, Refusal::CodeInvalid, &policy).await),
         }
     }
 
@@ -199,8 +202,17 @@ impl Engine {
         }
     }
 
-    /// Refuses where there was nothing to guess at. That counts against nobody.
-    async fn decline(&self, granted: &Granted, refusal: Refusal) -> Error {
+    /// Refuses where there was nothing to guess at. It counts as often as a wrong guess at a code
+    /// would, so that the count does not tell whether there is a user, or a code.
+    async fn decline(
+        &self,
+        granted: &Granted,
+        refusal: Refusal,
+        policy: &ResetCodePolicy,
+    ) -> Error {
+        if granted.failures < policy.guesses() {
+            return self.settle_wrong(granted, refusal, None).await;
+        }
         match self.settle(granted, Verification::Abandoned).await {
             Ok(_) => refused(refusal),
             Err(error) => error,
@@ -232,12 +244,22 @@ pub(super) fn guess(record: &UserRecord, code: &ResetCode, policy: &ResetCodePol
     }
 }
 
-/// One permit beyond the failures that were read.
+/// One permit at a time: beyond the failures that were read there is one.
+///
+/// Nobody's failures are not read, and what stands in for them must not stop. There a wait that is
+/// over at once has the same effect: where waits apply, attempts go one by one.
 fn alone(record: Option<&UserRecord>) -> AttemptLimits {
-    AttemptLimits {
-        // Nobody's failures are not read; what stands in for them must not stop.
-        hard_stop: record.map_or(u32::MAX, |user| user.failures.saturating_add(1)),
-        ..AttemptLimits::default()
+    const AT_ONCE: Duration = Duration::from_nanos(1);
+    match record {
+        Some(user) => AttemptLimits {
+            hard_stop: user.failures.saturating_add(1),
+            ..AttemptLimits::default()
+        },
+        None => AttemptLimits {
+            hard_stop: u32::MAX,
+            waits: Some(WaitSchedule::new(1, AT_ONCE, AT_ONCE)),
+            ..AttemptLimits::default()
+        },
     }
 }
 

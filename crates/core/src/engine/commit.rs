@@ -46,9 +46,10 @@ impl Engine {
             Ok(CommitOutcome::CodeRejected) => Ok(Tried::CodeRejected),
             Ok(CommitOutcome::NotFound) => Err(ErrorKind::UserNotFound.into()),
             Ok(CommitOutcome::OperationReused) => Err(ErrorKind::OperationReused.into()),
-            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
-                self.resolve(change, error.into()).await.map(Tried::Done)
-            }
+            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => self
+                .resolve(change, error.into())
+                .await
+                .map(Tried::DoneBefore),
             Err(error) => Err(error.into()),
         }
     }
@@ -58,16 +59,32 @@ impl Engine {
     /// State and policy are read again by `again`; the password is not hashed again.
     pub(super) async fn commit<F>(
         &self,
-        mut change: Change,
+        change: Change,
         deadline: Duration,
         again: impl Fn() -> F + Send + Sync,
     ) -> Result<ObjectDetails, Error>
     where
         F: Future<Output = Result<Version, Error>> + Send,
     {
+        let (details, _) = self.commit_told(change, deadline, again).await?;
+        Ok(details)
+    }
+
+    /// The same, and whether it is certain that this very call wrote it: another one under the same
+    /// operation may have.
+    pub(super) async fn commit_told<F>(
+        &self,
+        mut change: Change,
+        deadline: Duration,
+        again: impl Fn() -> F + Send + Sync,
+    ) -> Result<(ObjectDetails, bool), Error>
+    where
+        F: Future<Output = Result<Version, Error>> + Send,
+    {
         loop {
             match self.try_commit(&change).await? {
-                Tried::Done(details) | Tried::DoneBefore(details) => return Ok(details),
+                Tried::Done(details) => return Ok((details, true)),
+                Tried::DoneBefore(details) => return Ok((details, false)),
                 Tried::CodeRejected => return Err(ErrorKind::Bug.into()),
                 Tried::Conflict => {}
             }

@@ -8,6 +8,7 @@ use super::{Engine, set::Setting};
 use crate::{
     authority::{Authorized, Permission},
     error::{Error, ErrorKind},
+    id::Operation,
     policy::ComplexityPolicy,
     random::RandomSource,
     secret::Password,
@@ -51,10 +52,13 @@ impl Engine {
             operation: operation.id(),
             deadline: self.deadline(request.time_limit),
         };
-        let details = self.set(&setting, operation).await?;
+        let set = self.set_anew(&setting).await;
+        let (details, is_ours) = set.map_err(|error| error.with_operation(setting.operation))?;
+        // Under an id that the caller gave, another call may have set another one meanwhile.
+        let is_set = is_ours || matches!(operation, Operation::Fresh(_));
         Ok(InitialPassword {
             details,
-            password: Some(second),
+            password: is_set.then_some(second),
         })
     }
 }

@@ -37,22 +37,26 @@ impl Engine {
                 .await?
             {
                 Some(details) => Ok(details),
-                None => self.set_anew(setting).await,
+                None => Ok(self.set_anew(setting).await?.0),
             }
         };
         result
             .await
-            .map_err(|error| error.with_operation(setting.operation))
+            .map_err(|error: Error| error.with_operation(setting.operation))
     }
 
-    async fn set_anew(&self, setting: &Setting<'_>) -> Result<ObjectDetails, Error> {
+    /// Sets it, and says whether it is certain that this call did.
+    pub(super) async fn set_anew(
+        &self,
+        setting: &Setting<'_>,
+    ) -> Result<(ObjectDetails, bool), Error> {
         // Held until the commit is done.
         let mut admission = self.hashing.admit(setting.key.organisation())?;
         let record = self.settable(setting).await?;
         let hash = admission.hash(HashKind::Set, &setting.password).await?;
         let change = new_password(setting, record.version, hash);
         let again = || async { Ok(self.settable(setting).await?.version) };
-        self.commit(change, setting.deadline, again).await
+        self.commit_told(change, setting.deadline, again).await
     }
 
     /// The user, if the rules allow this password to be set now.
