@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use portcullis_core::{
     Clock, ManualClock, MemoryStore, SystemClock, Timestamp, UserKey, UserStore,
+    store::DocumentStore,
 };
-use portcullis_testkit::Fixture;
+use portcullis_testkit::{DocumentFixture, Fixture};
 
 struct Memory {
     clock: Arc<ManualClock>,
@@ -46,4 +47,16 @@ impl Fixture for Memory {
     }
 }
 
+#[async_trait]
+impl DocumentFixture for Memory {
+    fn documents(&self) -> Arc<dyn DocumentStore> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn reopen_documents(&self) -> Arc<dyn DocumentStore> {
+        self.documents()
+    }
+}
+
 portcullis_testkit::store_conformance!(Memory);
+portcullis_testkit::document_conformance!(Memory);

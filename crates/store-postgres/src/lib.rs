@@ -3,6 +3,7 @@
 
 mod call;
 mod config;
+mod documents;
 mod durability;
 mod error;
 mod migrate;

@@ -132,7 +132,7 @@ const TABLE: &str = "CREATE TABLE migrations (
     checksum bytea NOT NULL,
     execution_time bigint NOT NULL
 )";
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (
         2,
@@ -146,4 +146,9 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
     ),
     (4, "reading", include_str!("../migrations/0004_reading.sql")),
     (5, "roles", include_str!("../migrations/0005_roles.sql")),
+    (
+        6,
+        "documents",
+        include_str!("../migrations/0006_documents.sql"),
+    ),
 ];

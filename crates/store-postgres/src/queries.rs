@@ -3,8 +3,8 @@
 use portcullis_core::{
     OperationId, Timestamp, UserId, UserKey,
     store::{
-        AttemptRequest, Change, CodeChange, CredentialChange, Cursor, EventQuery, EventScope,
-        HashUpgrade, Method, NewUser, Settlement, Subject, Verification,
+        AttemptRequest, Change, CodeChange, CredentialChange, Cursor, DocumentKey, DocumentWrite,
+        EventQuery, EventScope, HashUpgrade, Method, NewUser, Settlement, Subject, Verification,
     },
 };
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -22,6 +22,7 @@ pub(crate) struct Queries {
     commit: SqlStr,
     confirm: SqlStr,
     create: SqlStr,
+    document: SqlStr,
     durability: SqlStr,
     guard: SqlStr,
     load: SqlStr,
@@ -32,6 +33,7 @@ pub(crate) struct Queries {
     take: SqlStr,
     upgrade: SqlStr,
     user_events: SqlStr,
+    write_document: SqlStr,
 }
 
 impl Queries {
@@ -55,6 +57,7 @@ impl Queries {
             commit: call(MUTATION, "commit_change", 16),
             confirm: sql(CONFIRM.to_owned()),
             create: call(MUTATION, "create_user", 11),
+            document: call(DOCUMENT, "read_document", 3),
             durability: sql(DURABILITY.to_owned()),
             guard: call("guard::text", "guard", 2),
             load,
@@ -65,6 +68,7 @@ impl Queries {
             take: call("outcome, settled, retry_in", "take_attempt", 11),
             upgrade: call(MUTATION, "upgrade_hash", 6),
             user_events: call(EVENT, "user_events", 4),
+            write_document: call(WRITTEN, "write_document", 7),
         }
     }
 
@@ -211,6 +215,36 @@ impl Queries {
             .with(Value::Number(lock_at.map(i64::from)))
             .with(Value::Moment(now)))
     }
+
+    pub(crate) fn document(&self, key: &DocumentKey, now: Option<Timestamp>) -> Call {
+        at(&self.document, key).with(Value::Moment(now))
+    }
+
+    pub(crate) fn write_document(
+        &self,
+        write: &DocumentWrite,
+        now: Option<Timestamp>,
+    ) -> Result<Call, Error> {
+        // No revision is as large as what does not fit.
+        let expected = write
+            .expected
+            .map(|revision| i64::try_from(revision).unwrap_or(i64::MAX));
+        let text = write.text.as_ref().map(|text| text.as_bytes().to_vec());
+        let ttl = write
+            .ttl
+            .map(|ttl| i64::try_from(ttl.as_micros().min(LONGEST_LEASE)));
+        Ok(at(&self.write_document, &write.key)
+            .bytes(write.operation.as_bytes())
+            .with(Value::Number(expected))
+            .with(Value::Bytes(text))
+            .with(Value::Number(ttl.transpose().map_err(Error::Range)?))
+            .with(Value::Moment(now)))
+    }
+}
+
+/// A statement about a document: its first two parameters.
+fn at(text: &SqlStr, key: &DocumentKey) -> Call {
+    Call::new(text).text(key.kind().as_str()).text(key.name())
 }
 
 /// A statement about a user: its first two parameters.
@@ -271,6 +305,8 @@ const USER: &str = "organisation, user_id, username, kind, state, hash, must_cha
 /// The driver has no name for the type of `tx`.
 const EVENT: &str = "organisation, user_id, sequence, kind, version, state, failures, \
     must_change, hash_sha256, operation, editor, date, era, tx::text AS tx";
+const DOCUMENT: &str = "text, revision, created, changed, expires";
+const WRITTEN: &str = "outcome, at_revision, at_created, at_changed";
 const MUTATION: &str = "outcome, at_sequence, at_date";
 const CONFIRM: &str = "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' \
     THEN pg_logical_emit_message(true, 'portcullis', '')::text END";

@@ -5,9 +5,9 @@ use std::{fmt, str::FromStr, time::Duration};
 use portcullis_core::{
     BoxError, HashDigest, ObjectDetails, OperationId, OrgId, Timestamp, UserId, UserKey,
     store::{
-        AttemptOutcome, Code, CommitOutcome, CreateOutcome, Credential, Cursor, Event, EventKind,
-        EventPage, EventQuery, EventScope, Method, OperationRecord, SettleOutcome, StoredHash,
-        UpgradeOutcome, UserKind, UserRecord, Version,
+        AttemptOutcome, Code, CommitOutcome, CreateOutcome, Credential, Cursor, Document,
+        DocumentOutcome, Event, EventKind, EventPage, EventQuery, EventScope, Method,
+        OperationRecord, SettleOutcome, StoredHash, UpgradeOutcome, UserKind, UserRecord, Version,
     },
 };
 use sqlx::{
@@ -191,6 +191,34 @@ pub(crate) fn settled(row: &PgRow) -> Result<SettleOutcome, Error> {
         },
         _ => return Err(unheard_of()),
     })
+}
+
+pub(crate) fn document(row: &PgRow) -> Result<Document, Error> {
+    let text = String::from_utf8(column(row, "text")?);
+    let text = text.map_err(|_| unreadable("text")("it is not one"))?;
+    Ok(Document::new(
+        text,
+        number(row, "revision")?,
+        moment(row, "created")?,
+        moment(row, "changed")?,
+        some_moment(row, "expires")?,
+    ))
+}
+
+/// What the write of a document came to, and whether that was before.
+pub(crate) fn written(row: &PgRow) -> Result<(DocumentOutcome, bool), Error> {
+    let replayed = match column(row, "outcome")? {
+        "conflict" => return Ok((DocumentOutcome::Conflict, false)),
+        "replayed" => true,
+        "written" => false,
+        _ => return Err(unheard_of()),
+    };
+    let written = DocumentOutcome::Written {
+        revision: number(row, "at_revision")?,
+        created: moment(row, "at_created")?,
+        changed: moment(row, "at_changed")?,
+    };
+    Ok((written, replayed))
 }
 
 pub(crate) fn durability(row: &PgRow) -> Result<Durability, Error> {

@@ -18,15 +18,15 @@ use crate::{
     queries::Queries, row, sessions::Sessions,
 };
 
-/// Users in one schema of a PostgreSQL database. Clones share their connections.
+/// Users and documents in one schema of a PostgreSQL database. Clones share their connections.
 #[derive(Clone)]
 pub struct PostgresStore {
     clock: Option<Arc<dyn Clock>>,
     guarded: bool,
-    queries: Arc<Queries>,
+    pub(crate) queries: Arc<Queries>,
     schema: Arc<str>,
     require_durable: bool,
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
 }
 
 impl PostgresStore {
@@ -216,7 +216,7 @@ impl PostgresStore {
         self.sessions.close().await;
     }
 
-    fn now(&self) -> Option<Timestamp> {
+    pub(crate) fn now(&self) -> Option<Timestamp> {
         self.clock.as_ref().map(|clock| clock.now())
     }
 }
@@ -321,7 +321,7 @@ impl UserStore for PostgresStore {
 impl PostgresStore {
     /// Makes sure that what was just read is kept: the commit that wrote it may not have waited for
     /// a standby, because its server died or was told not to.
-    async fn confirm(&self) -> Result<(), Error> {
+    pub(crate) async fn confirm(&self) -> Result<(), Error> {
         let confirmed = self.sessions.write(self.queries.confirm()).await;
         confirmed.map_err(|error| Error::Unconfirmed(Box::new(error)))?;
         Ok(())
@@ -365,6 +365,6 @@ impl StoreHealth for PostgresStore {
 }
 
 /// An answer came, so the statement was committed.
-fn unread(error: Error) -> Error {
+pub(crate) fn unread(error: Error) -> Error {
     Error::Answer(error.into())
 }

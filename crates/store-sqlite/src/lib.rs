@@ -3,6 +3,7 @@
 
 mod attempt;
 mod config;
+mod documents;
 mod error;
 mod migrate;
 mod mutation;

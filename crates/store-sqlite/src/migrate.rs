@@ -117,8 +117,14 @@ async fn apply_pending(connection: &mut SqliteConnection) -> Result<(), MigrateE
     Ok(())
 }
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "init", include_str!("../migrations/0001_init.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "init", include_str!("../migrations/0001_init.sql")),
+    (
+        2,
+        "documents",
+        include_str!("../migrations/0002_documents.sql"),
+    ),
+];
 /// Not the driver's default, which an application that embeds the store might use as well.
 const TABLE: &str = "portcullis_migrations";
 /// Set by the first migration.

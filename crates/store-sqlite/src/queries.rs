@@ -1,5 +1,6 @@
 //! Every statement that reaches the database. Values are bound, and nothing else varies.
 
+mod documents;
 mod writing;
 
 use portcullis_core::{
@@ -12,6 +13,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 
+pub(crate) use documents::{document, save_document};
 pub(crate) use writing::{
     Use, close_permits, open_permit, remember_permit, remember_settled, save, save_sham,
 };

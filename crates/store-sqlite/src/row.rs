@@ -14,6 +14,7 @@ use sqlx::{Decode, Row, Sqlite, Type, sqlite::SqliteRow};
 use zeroize::Zeroizing;
 
 use crate::{
+    documents::Stored,
     error::Error,
     user::{Done, User},
 };
@@ -103,6 +104,21 @@ pub(crate) fn event(row: &SqliteRow) -> Result<(u64, Event), Error> {
     let editor = column::<Option<String>>(row, "editor")?.map(UserId::new);
     event.editor = editor.transpose().map_err(unreadable("editor"))?;
     Ok((number(row, "position")?, event))
+}
+
+pub(crate) fn document(row: &SqliteRow) -> Result<Stored, Error> {
+    let text = column::<Option<Vec<u8>>>(row, "text")?.map(String::from_utf8);
+    let text = text
+        .transpose()
+        .map_err(|_| unreadable("text")("it is not one"))?;
+    Ok(Stored {
+        text: text.map(Zeroizing::new),
+        operation: operation_id(row, "operation")?,
+        revision: number(row, "revision")?,
+        created: moment(row, "created")?,
+        changed: moment(row, "changed")?,
+        expires: some_moment(row, "expires")?,
+    })
 }
 
 /// A count as the database keeps it.

@@ -26,12 +26,12 @@ use crate::{
     user::User,
 };
 
-/// Users in one SQLite file. Clones share their connections.
+/// Users and documents in one SQLite file. Clones share their connections.
 #[derive(Clone)]
 pub struct SqliteStore {
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     readers: SqlitePool,
-    writer: SqlitePool,
+    pub(crate) writer: SqlitePool,
 }
 
 impl SqliteStore {
@@ -107,7 +107,7 @@ impl SqliteStore {
         })
     }
 
-    async fn reader(&self) -> Result<PoolConnection<Sqlite>, Error> {
+    pub(crate) async fn reader(&self) -> Result<PoolConnection<Sqlite>, Error> {
         self.readers.acquire().await.map_err(Error::Statement)
     }
 }

@@ -1,13 +1,15 @@
-//! The contract of `UserStore`, over a file.
+//! The contracts of `UserStore` and `DocumentStore`, over a file.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use portcullis_core::{Clock, ManualClock, SystemClock, Timestamp, UserKey, UserStore};
+use portcullis_core::{
+    Clock, ManualClock, SystemClock, Timestamp, UserKey, UserStore, store::DocumentStore,
+};
 use portcullis_store_sqlite::{SqliteConfig, SqliteStore};
-use portcullis_testkit::Fixture;
+use portcullis_testkit::{DocumentFixture, Fixture};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
@@ -74,4 +76,16 @@ impl Fixture for File {
     }
 }
 
+#[async_trait]
+impl DocumentFixture for File {
+    fn documents(&self) -> Arc<dyn DocumentStore> {
+        self.store.clone()
+    }
+
+    async fn reopen_documents(&self) -> Arc<dyn DocumentStore> {
+        Self::open_at(&self.directory, self.clock.clone()).await
+    }
+}
+
 portcullis_testkit::store_conformance!(File);
+portcullis_testkit::document_conformance!(File);

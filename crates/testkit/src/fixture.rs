@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use portcullis_core::{Timestamp, UserKey, UserStore};
+use portcullis_core::{Timestamp, UserKey, UserStore, store::DocumentStore};
 
 /// One store under test, with everything that keeps it alive.
 ///
@@ -40,4 +40,14 @@ pub trait Fixture: Send + Sync + 'static {
 
     /// Sets the store's wall clock back, as an administrator or a time server would.
     async fn set_back(&self, by: Duration);
+}
+
+/// The same for a store that keeps documents too, as each does that the service runs on.
+#[async_trait]
+pub trait DocumentFixture: Fixture {
+    /// The store of documents. Each call may return the same handle.
+    fn documents(&self) -> Arc<dyn DocumentStore>;
+
+    /// Another handle on the same documents, as another process would have.
+    async fn reopen_documents(&self) -> Arc<dyn DocumentStore>;
 }

@@ -9,6 +9,7 @@
 
 mod build;
 mod cases;
+mod documents;
 mod faults;
 mod fixture;
 mod history;
@@ -25,11 +26,12 @@ pub mod servers;
 mod suite;
 mod world;
 
+pub use documents::{DocumentCase, document_cases};
 pub use faults::{Fault, FaultyStore, StoreMethod};
-pub use fixture::Fixture;
+pub use fixture::{DocumentFixture, Fixture};
 pub use suite::{Case, cases};
 
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::suite::run;
+    pub use crate::{documents::run as run_documents, suite::run};
 }

@@ -217,6 +217,7 @@ macro_rules! __with_cases {
                 an_empty_store_has_no_events,
                 reading_goes_on_while_others_write,
                 a_cursor_is_good_on_another_handle,
+                a_users_cursor_is_a_sequence,
                 a_foreign_cursor_is_misuse,
                 a_lease_that_ran_out_is_in_the_outbox,
             }

@@ -30,13 +30,14 @@ where
     race_on(&handles, count, racer).await
 }
 
-/// The same on the first handle alone.
-pub(crate) async fn race_on<T, F>(
-    handles: &[Handle],
+/// The same on these handles by turns.
+pub(crate) async fn race_on<H, T, F>(
+    handles: &[H],
     count: usize,
-    racer: impl Fn(Handle, usize) -> F,
+    racer: impl Fn(H, usize) -> F,
 ) -> Vec<T>
 where
+    H: Clone,
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {

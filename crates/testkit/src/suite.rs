@@ -26,12 +26,7 @@ impl Case {
     ///
     /// When the store does not keep the contract.
     pub fn run<F: Fixture>(&self) {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(4)
-            .enable_all()
-            .build()
-            .expect("a runtime is built");
-        runtime.block_on(async {
+        on_a_runtime(async {
             let world = World::new(F::open().await);
             (self.body)(world).await;
         });
@@ -60,6 +55,15 @@ pub fn run<F: Fixture>(name: &str) {
     let case = CASES.iter().find(|case| case.name == name);
     case.expect("the list is the only source of names")
         .run::<F>();
+}
+
+/// Runs a case on a multi-threaded runtime of its own.
+pub(crate) fn on_a_runtime(case: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build();
+    runtime.expect("a runtime is built").block_on(case);
 }
 
 macro_rules! as_data {

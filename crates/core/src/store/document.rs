@@ -6,6 +6,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -178,6 +179,27 @@ impl DocumentWrite {
     pub const fn with_ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
+    }
+
+    /// When it ends if it is written now, for stores that calculate it here: to the microsecond,
+    /// and at the last moment there is where it stood for longer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis_core::{Clock, OperationId, OsRandom, SystemClock};
+    /// use portcullis_core::store::{DocumentKey, DocumentKind, DocumentWrite};
+    /// let (key, now) = (DocumentKey::new(DocumentKind::Session, "17"), SystemClock::new().now());
+    /// let write = DocumentWrite::new(key, OperationId::random(&OsRandom)?, None, "{}".to_owned());
+    /// assert_eq!(write.end(now), None);
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(write.with_ttl(minute).end(now), Some(now + minute));
+    /// # Ok::<_, portcullis_core::RandomError>(())
+    /// ```
+    #[must_use]
+    pub fn end(&self, now: Timestamp) -> Option<Timestamp> {
+        let ttl = TimeDelta::from_std(self.ttl?).unwrap_or(TimeDelta::MAX);
+        let end = now.checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC);
+        Some(end.trunc_subsecs(6))
     }
 }
 

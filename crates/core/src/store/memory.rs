@@ -178,34 +178,27 @@ impl UserStore for MemoryStore {
     }
 
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
-        let after = query
-            .after
-            .as_ref()
-            .map_or(Ok(0), |cursor| cursor.as_str().parse::<usize>());
+        let after = query.after.as_ref().map(|cursor| cursor.as_str().parse());
+        let after: Result<u64, _> = after.unwrap_or(Ok(0));
         let after =
             after.map_err(|error| StoreError::new(StoreErrorKind::Misuse).with_source(error))?;
-        let state = self.lock();
-        // A position is the index after an event in the outbox, for both scopes.
-        let matching =
-            state
-                .outbox
-                .iter()
-                .enumerate()
-                .skip(after)
-                .filter(|(_, event)| match &query.scope {
-                    EventScope::Outbox => true,
-                    EventScope::User(key) => event.key == *key,
-                });
         let limit = query.limit.min(EventQuery::MAX_PAGE) as usize;
-        let page: Vec<_> = matching.take(limit).collect();
-        let next = page.last().map_or_else(
-            || query.after.clone(),
-            |(index, _)| Some(Cursor::new((index + 1).to_string())),
-        );
-        Ok(EventPage::new(
-            page.into_iter().map(|(_, event)| event.clone()).collect(),
-            next,
-        ))
+        let state = self.lock();
+        // The outbox is read on by the place in it.
+        let found = (1..).zip(&state.outbox).filter_map(|(place, event)| {
+            let position = match &query.scope {
+                EventScope::Outbox => place,
+                EventScope::User(key) if event.key == *key => event.sequence,
+                EventScope::User(_) => return None,
+            };
+            (position > after).then_some((position, event))
+        });
+        let (mut events, mut next) = (Vec::new(), query.after.clone());
+        for (position, event) in found.take(limit) {
+            next = Some(Cursor::new(position.to_string()));
+            events.push(event.clone());
+        }
+        Ok(EventPage::new(events, next))
     }
 
     async fn operation(

@@ -54,7 +54,7 @@ async fn sixteen_stores_open_one_new_schema_at_once() {
     let mut raw = place.raw().await;
     let applied = count(&mut raw, "SELECT count(*) FROM migrations").await;
     let files = count(&mut raw, "SELECT count(DISTINCT version) FROM migrations").await;
-    assert_eq!((applied, files), (5, 5));
+    assert_eq!((applied, files), (6, 6));
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
                  AND (classid::bigint << 32) | objid::bigint \
                    = hashtextextended('portcullis migrates ' || current_schema(), 0)";

@@ -10,7 +10,8 @@ use portcullis_testkit::servers::Postgres;
 use sqlx::{Connection, PgConnection};
 
 use crate::{
-    place::Place,
+    documents::write_and_remove,
+    place::{Place, run},
     users::{HASH, assert_consistent, commit, create, key, operation, walk},
 };
 
@@ -41,6 +42,7 @@ async fn a_guarded_role_can_do_everything_the_service_does() {
             SettleOutcome::Settled { failures: 0, .. }
         ));
         assert_eq!(walk(&store, EventQuery::user(key(user))).await.len(), 4);
+        write_and_remove(&store, user).await;
         assert!(store.durability().await.unwrap().survives_crash());
     }
     let store = PostgresStore::open(&guarded).await.unwrap();
@@ -63,6 +65,8 @@ async fn a_guarded_role_cannot_read_or_write_a_table() {
         "DELETE FROM {}.events",
         "INSERT INTO {}.eras VALUES (7)",
         "TRUNCATE {}.users",
+        "SELECT text FROM {}.documents",
+        "DELETE FROM {}.documents",
         "CREATE TABLE {}.mine ()",
         "SELECT {}.guard(current_user, current_user)",
         "SELECT {}.renew_era()",
@@ -105,6 +109,33 @@ async fn a_guarded_schema_is_migrated_by_its_owner_and_can_be_guarded_again() {
     assert_consistent(&store, "42").await;
     let error = store.migrate().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Internal);
+}
+
+/// What a later migration brings can be called by the same roles, and by nobody else.
+#[tokio::test]
+async fn a_guarded_schema_without_documents_gets_them_from_its_owner() {
+    let place = Place::new().await;
+    let guarded = place.guard().await;
+    let mut raw = place.raw().await;
+    run(
+        &mut raw,
+        "DROP TABLE documents CASCADE; DROP FUNCTION write_document; \
+         DELETE FROM migrations WHERE version > 5",
+    )
+    .await;
+    let owner = format!("{}_owner", place.schema);
+    PostgresStore::open(&place.config_of(&owner)).await.unwrap();
+    let store = PostgresStore::open(&guarded).await.unwrap();
+    write_and_remove(&store, "42").await;
+
+    let public = "SELECT count(*) FROM pg_proc, aclexplode(coalesce(proacl, \
+                  acldefault('f', proowner))) AS granted \
+                  WHERE pronamespace = current_schema()::regnamespace AND granted.grantee = 0";
+    let public: i64 = sqlx::query_scalar(public)
+        .fetch_one(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(public, 0, "functions that anybody may call");
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! What a mutation costs the server: one statement, whose transaction begins and ends with it.
 
+use std::time::Duration;
+
 use portcullis_core::UserStore;
-use portcullis_core::store::{CommitOutcome, Version};
+use portcullis_core::store::{CommitOutcome, DocumentOutcome, DocumentStore, Version};
 use portcullis_store_postgres::PostgresStore;
 use portcullis_testkit::servers::{Postgres, Settings};
 use sqlx::PgPool;
 
 use crate::{
+    documents,
     place::Place,
     users::{create, set},
 };
@@ -27,7 +30,7 @@ async fn counted(server: &Postgres) -> Vec<(String, u64)> {
 }
 
 #[tokio::test]
-async fn a_commit_is_one_statement() {
+async fn a_commit_and_a_document_are_one_statement() {
     let settings = Settings::new()
         .with("shared_preload_libraries", "pg_stat_statements")
         .with("pg_stat_statements.track_utility", "on");
@@ -50,23 +53,39 @@ async fn a_commit_is_one_statement() {
                 assert!(matches!(outcome, CommitOutcome::Committed(_)));
                 version = version.next();
             }
-            if round == 0 {
-                continue;
+            if round == 1 {
+                only(&counted(&server).await, pgbouncer, "commit_change");
             }
-            let counts = counted(&server).await;
-            let settings = |query: &str| pgbouncer && query.starts_with("SET LOCAL");
-            let statements: Vec<_> = counts
-                .iter()
-                .filter(|(query, _)| !settings(query))
-                .collect();
-            let [(query, calls)] = statements[..] else {
-                panic!("one statement, and not {statements:#?}");
-            };
-            assert!(query.contains("commit_change"), "{query}");
-            assert_eq!(*calls, COMMITS);
+        }
+        let mut expected = None;
+        for round in 0..2 {
+            counted(&server).await;
+            for _ in 0..COMMITS {
+                let write = documents::set(&user, expected).with_ttl(Duration::from_secs(60));
+                let outcome = store.write_document(&write).await.unwrap();
+                assert!(matches!(outcome, DocumentOutcome::Written { .. }));
+                expected = Some(expected.unwrap_or(0) + 1);
+            }
+            if round == 1 {
+                only(&counted(&server).await, pgbouncer, "write_document");
+            }
         }
         store.close().await;
     }
+}
+
+/// Checks that nothing but as many calls of this function came, and settings where there are any.
+fn only(counts: &[(String, u64)], pgbouncer: bool, function: &str) {
+    let settings = |query: &str| pgbouncer && query.starts_with("SET LOCAL");
+    let statements: Vec<_> = counts
+        .iter()
+        .filter(|(query, _)| !settings(query))
+        .collect();
+    let [(query, calls)] = statements[..] else {
+        panic!("one statement, and not {statements:#?}");
+    };
+    assert!(query.contains(function), "{query}");
+    assert_eq!(*calls, COMMITS);
 }
 
 /// The control: a transaction of the driver around one statement is three of them.

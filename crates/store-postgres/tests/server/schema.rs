@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use portcullis_core::{Clock, ManualClock, SystemClock, Timestamp, UserKey, UserStore};
+use portcullis_core::{
+    Clock, ManualClock, SystemClock, Timestamp, UserKey, UserStore, store::DocumentStore,
+};
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
-use portcullis_testkit::Fixture;
+use portcullis_testkit::{DocumentFixture, Fixture};
 
 use crate::place::{Place, run};
 
@@ -15,7 +17,7 @@ pub(crate) struct Schema<const KIND: u8> {
     clock: Arc<ManualClock>,
     config: PostgresConfig,
     place: Place,
-    store: Arc<dyn UserStore>,
+    store: Arc<PostgresStore>,
 }
 
 pub(crate) const PLAIN: u8 = 0;
@@ -23,7 +25,7 @@ pub(crate) const GUARDED: u8 = 1;
 pub(crate) const PARTITIONED: u8 = 2;
 
 impl<const KIND: u8> Schema<KIND> {
-    async fn open_at(config: &PostgresConfig, clock: &Arc<ManualClock>) -> Arc<dyn UserStore> {
+    async fn open_at(config: &PostgresConfig, clock: &Arc<ManualClock>) -> Arc<PostgresStore> {
         let store = PostgresStore::open(config).await.unwrap();
         Arc::new(store.with_clock(clock.clone()))
     }
@@ -38,6 +40,7 @@ async fn partition(place: &Place) {
         ("permits", "organisation, user_id"),
         ("shams", "organisation, user_id"),
         ("operations", "id"),
+        ("documents", "kind, digest"),
     ] {
         let statements = format!(
             "DROP TABLE IF EXISTS whole; ALTER TABLE {table} RENAME TO whole; \
@@ -114,5 +117,16 @@ impl<const KIND: u8> Fixture for Schema<KIND> {
 
     async fn set_back(&self, by: Duration) {
         self.clock.set(self.clock.now() - by);
+    }
+}
+
+#[async_trait]
+impl<const KIND: u8> DocumentFixture for Schema<KIND> {
+    fn documents(&self) -> Arc<dyn DocumentStore> {
+        self.store.clone()
+    }
+
+    async fn reopen_documents(&self) -> Arc<dyn DocumentStore> {
+        Self::open_at(&self.config, &self.clock).await
     }
 }

@@ -205,6 +205,22 @@ pub(crate) async fn a_cursor_is_good_on_another_handle(world: &World) {
     assert_eq!(page.events, world.history(&key).await[1..]);
 }
 
+pub(crate) async fn a_users_cursor_is_a_sequence(world: &World) {
+    for key in &three_histories(world).await {
+        let own = world.history(key).await;
+        for after in 0..=3 {
+            let query = EventQuery::user(key.clone()).after(Cursor::sequence(after));
+            let page = answered(world.store.events(&query).await);
+            let rest = own.iter().filter(|event| event.sequence > after);
+            assert_eq!(page.events, rest.cloned().collect::<Vec<_>>());
+            assert_eq!(page.next, Some(Cursor::sequence(3)));
+        }
+        let query = EventQuery::user(key.clone()).with_limit(1);
+        let page = answered(world.store.events(&query).await);
+        assert_eq!(page.next, Some(Cursor::sequence(1)));
+    }
+}
+
 pub(crate) async fn a_foreign_cursor_is_misuse(world: &World) {
     let key = world.user("42").await;
     for position in [

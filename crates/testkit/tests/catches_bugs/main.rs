@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "what a test prepares has to work")]
 
 mod buggy;
+mod documents;
 
 use std::{
     marker::PhantomData,
@@ -14,20 +15,24 @@ use std::{
 use async_trait::async_trait;
 use portcullis_core::{
     Clock, ManualClock, MemoryStore, SystemClock, Timestamp, UserKey, UserStore,
+    store::DocumentStore,
 };
-use portcullis_testkit::{Case, Fixture, cases};
+use portcullis_testkit::{Case, DocumentCase, DocumentFixture, Fixture, cases, document_cases};
 
 use buggy::{Bug, Buggy};
+use documents::{BuggyDocuments, DocumentBug};
 
 /// Chooses the bug by type, since a fixture is opened by type.
 trait Seed: Send + Sync + 'static {
-    const BUG: Bug;
+    const BUG: Bug = Bug::None;
+    const DOCUMENTS: DocumentBug = DocumentBug::None;
 }
 
 struct Seeded<S> {
     clock: Arc<ManualClock>,
     memory: MemoryStore,
     first: Arc<Buggy>,
+    documents: Arc<BuggyDocuments>,
     seed: PhantomData<S>,
 }
 
@@ -38,6 +43,7 @@ impl<S: Seed> Fixture for Seeded<S> {
         let memory = MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
         Self {
             first: Arc::new(Buggy::new(S::BUG, memory.clone(), Arc::clone(&clock))),
+            documents: Arc::new(BuggyDocuments::new(S::DOCUMENTS, memory.clone())),
             clock,
             memory,
             seed: PhantomData,
@@ -69,21 +75,52 @@ impl<S: Seed> Fixture for Seeded<S> {
     }
 }
 
+#[async_trait]
+impl<S: Seed> DocumentFixture for Seeded<S> {
+    fn documents(&self) -> Arc<dyn DocumentStore> {
+        Arc::clone(&self.documents) as Arc<dyn DocumentStore>
+    }
+
+    async fn reopen_documents(&self) -> Arc<dyn DocumentStore> {
+        self.documents()
+    }
+}
+
+fn fails(case: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(case)).is_err()
+}
+
 /// The names of the cases that a store with this bug fails.
 fn failed<S: Seed>() -> Vec<&'static str> {
-    let fails = |case: &&Case| catch_unwind(AssertUnwindSafe(|| case.run::<Seeded<S>>())).is_err();
-    cases().iter().filter(fails).map(Case::name).collect()
+    let failed = cases()
+        .iter()
+        .filter(|case| fails(|| case.run::<Seeded<S>>()));
+    failed.map(Case::name).collect()
+}
+
+/// The names of the cases about documents that a store with this bug fails.
+fn failed_documents<S: Seed>() -> Vec<&'static str> {
+    let cases = document_cases().iter();
+    let failed = cases.filter(|case| fails(|| case.run::<Seeded<S>>()));
+    failed.map(DocumentCase::name).collect()
 }
 
 macro_rules! caught {
-    ($($test:ident: $bug:ident in $theme:literal,)+) => {$(
+    ($($test:ident: $bug:ident in $theme:literal,)+) => {
+        caught!(failed, BUG: Bug; $($test: $bug in $theme,)+);
+    };
+    (documents $($test:ident: $bug:ident in $theme:literal,)+) => {
+        caught!(failed_documents, DOCUMENTS: DocumentBug; $($test: $bug in $theme,)+);
+    };
+    ($failed:ident, $seed:ident: $of:ident;
+     $($test:ident: $bug:ident in $theme:literal,)+) => {$(
         #[test]
         fn $test() {
             struct This;
             impl Seed for This {
-                const BUG: Bug = Bug::$bug;
+                const $seed: $of = $of::$bug;
             }
-            let failed = failed::<This>();
+            let failed = $failed::<This>();
             let caught = failed.iter().any(|name| name.starts_with($theme));
             assert!(caught, "no case of {} fails, of all only {failed:?}", $theme);
         }
@@ -123,12 +160,21 @@ caught! {
     an_upgrade_without_condition: UpgradesAnything in "upgrade_hash::",
 }
 
+caught! { documents
+    a_condition_that_is_lost: LosesCondition in "conflicts::",
+    a_condition_that_is_checked_before: ChecksThenWrites in "races::",
+    a_name_without_case: FoldsCase in "names::",
+    a_replay_that_writes_again: WritesAgain in "replays::",
+    a_revision_that_does_not_move: KeepsRevision in "writes::",
+    a_text_that_is_trimmed: TrimsTexts in "texts::",
+    an_end_that_is_ignored: IgnoresEnd in "ends::",
+}
+
 /// Without a bug the same wrapper passes, so it is the bugs that are caught.
 #[test]
 fn the_wrapper_alone_passes() {
     struct Sound;
-    impl Seed for Sound {
-        const BUG: Bug = Bug::None;
-    }
+    impl Seed for Sound {}
     assert_eq!(failed::<Sound>(), Vec::<&str>::new());
+    assert_eq!(failed_documents::<Sound>(), Vec::<&str>::new());
 }

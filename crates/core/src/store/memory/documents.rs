@@ -1,9 +1,7 @@
 //! Documents in memory.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
-use chrono::{SubsecRound, TimeDelta};
+use chrono::SubsecRound;
 use zeroize::Zeroizing;
 
 use super::MemoryStore;
@@ -76,16 +74,10 @@ impl DocumentStore for MemoryStore {
             revision: stored.map_or(1, |stored| stored.revision.saturating_add(1)),
             created: present.map_or(changed, |stored| stored.created),
             changed,
-            expires: write.ttl.map(|ttl| end(now, ttl)),
+            expires: write.end(now),
         };
         let outcome = written.outcome();
         state.documents.insert(write.key.clone(), written);
         Ok(outcome)
     }
-}
-
-fn end(now: Timestamp, ttl: Duration) -> Timestamp {
-    let ttl = TimeDelta::from_std(ttl).unwrap_or(TimeDelta::MAX);
-    let end = now.checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC);
-    end.trunc_subsecs(6)
 }
