@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Clock, MemoryStore, StoreError, StoreHealth, SystemClock, UserStore};
+use portcullis_core::{
+    Clock, LoginNames, MemoryStore, StoreError, StoreHealth, SystemClock, UserStore,
+    store::DocumentStore,
+};
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
 use portcullis_store_redis::{RedisConfig, RedisStore};
 use portcullis_store_sqlite::{SqliteConfig, SqliteStore};
@@ -15,6 +18,7 @@ use crate::{
 /// One store in its roles.
 pub(crate) struct Store {
     pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) documents: Arc<dyn DocumentStore>,
     pub(crate) health: Arc<dyn StoreHealth>,
     server: Option<Server>,
 }
@@ -64,13 +68,20 @@ pub(crate) async fn open_existing(url: &StoreUrl) -> Result<Arc<dyn UserStore>, 
 }
 
 impl Store {
-    fn new(store: impl UserStore + StoreHealth, server: Option<Server>) -> Self {
+    fn new(store: impl UserStore + DocumentStore + StoreHealth, server: Option<Server>) -> Self {
         let store = Arc::new(store);
         Self {
             users: Arc::clone(&store) as _,
+            documents: Arc::clone(&store) as _,
             health: store,
             server,
         }
+    }
+
+    /// Which login name is whose.
+    pub(crate) fn names(&self) -> LoginNames {
+        let (documents, users) = (Arc::clone(&self.documents), Arc::clone(&self.users));
+        LoginNames::new(documents, users, Arc::new(SystemClock::new()))
     }
 
     /// Brings the store into the shape that this release needs, and says by which settings it may

@@ -20,6 +20,7 @@ use crate::{
     policy::{Expiry, ResetCodePolicy},
     secret::Password,
     service::{ChangePassword, Evidence},
+    status::AnswerMode,
     store::{
         AttemptLimits, CodeChange, Method, UserRecord, UserState, Verification, Version,
         WaitSchedule,
@@ -142,6 +143,7 @@ impl Engine {
                 // A failure came between reading and asking, or a success.
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Refused(Refusal::Locked { .. })) => {}
+                Err(error) if is_at_once(&error) => self.timer.sleep(AT_ONCE).await,
                 Ok(granted) if is_overtaken(&granted) => {
                     self.settle(&granted, Verification::Abandoned).await?;
                 }
@@ -202,15 +204,16 @@ impl Engine {
         }
     }
 
-    /// Refuses where there was nothing to guess at. It counts as often as a wrong guess at a code
-    /// would, so that the count does not tell whether there is a user, or a code.
+    /// Refuses where there was nothing to guess at. That counts against nobody, unless answers are
+    /// uniform: there it counts as often as a wrong guess at a code would, so that the count does
+    /// not tell whether there is a user, or a code.
     async fn decline(
         &self,
         granted: &Granted,
         refusal: Refusal,
         policy: &ResetCodePolicy,
     ) -> Error {
-        if granted.failures < policy.guesses() {
+        if self.answers == AnswerMode::Uniform && granted.failures < policy.guesses() {
             return self.settle_wrong(granted, refusal, None).await;
         }
         match self.settle(granted, Verification::Abandoned).await {
@@ -249,7 +252,6 @@ pub(super) fn guess(record: &UserRecord, code: &ResetCode, policy: &ResetCodePol
 /// Nobody's failures are not read, and what stands in for them must not stop. There a wait that is
 /// over at once has the same effect: where waits apply, attempts go one by one.
 fn alone(record: Option<&UserRecord>) -> AttemptLimits {
-    const AT_ONCE: Duration = Duration::from_nanos(1);
     match record {
         Some(user) => AttemptLimits {
             hard_stop: user.failures.saturating_add(1),
@@ -260,6 +262,16 @@ fn alone(record: Option<&UserRecord>) -> AttemptLimits {
             waits: Some(WaitSchedule::new(1, AT_ONCE, AT_ONCE)),
             ..AttemptLimits::default()
         },
+    }
+}
+
+/// A wait that is over before anybody could ask again.
+const AT_ONCE: Duration = Duration::from_nanos(1);
+
+fn is_at_once(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::TooManyAttempts { retry_after } => *retry_after <= AT_ONCE,
+        _ => false,
     }
 }
 
