@@ -4,8 +4,8 @@
 -- kept as bytes, because a text of PostgreSQL cannot hold every character. One without a text was
 -- removed; its row keeps the revision.
 --
--- It may be there already: every migration but the first is applied again when a table was exchanged
--- for a partitioned one, because the functions are made again.
+-- It may be there already: every migration but the first is applied again when a table was
+-- exchanged for a partitioned one, because the functions are made again.
 DO $$
 BEGIN
     IF to_regclass('documents') IS NULL THEN

@@ -158,4 +158,4 @@ pub(crate) fn millis(keep: Duration) -> String {
 
 /// How often the digest of a hash is worked out that other hands keep changing.
 const DIGESTS: u32 = 3;
-const MAX_KEEP: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
+pub(crate) const MAX_KEEP: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);

@@ -105,15 +105,17 @@ fn field(details: Option<&str>) -> &'static str {
     known.copied().unwrap_or("content")
 }
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 14] = [
     "changed",
     "code",
+    "document",
     "epoch",
     "events",
     "failed",
     "failures",
     "operation",
     "permits",
+    "revision",
     "sequence",
     "sham",
     "user",

@@ -9,13 +9,17 @@
 //! | `PREFIX{o:HEX}` | string | what an operation id came to, on one server |
 //! | `PREFIX{pN}o:HEX` | string | the same in a cluster |
 //! | `PREFIX{c:HEX}` | hash | who may use an operation id in a cluster |
+//! | `PREFIX{pN}d:KIND:NAME` | string | a document, or what is left of one |
 //!
 //! `ID` is the two parts of the name in base64url, which has no dot, joined by a dot. It can be
 //! read back, no two names share one, and nothing that Redis, Lua or a cluster gives a meaning to
-//! can be in it.
+//! can be in it. `NAME` is in base64url as well, and `KIND` is one of a few words.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use portcullis_core::{OperationId, OrgId, UserId, UserKey, store::Subject};
+use portcullis_core::{
+    OperationId, OrgId, UserId, UserKey,
+    store::{DocumentKey, Subject},
+};
 use sha2::{Digest, Sha256};
 
 /// How many outboxes there are. It is part of the stored form and never changes.
@@ -72,6 +76,13 @@ impl Keys {
         format!("{}{{c:{operation}}}", self.prefix)
     }
 
+    /// Its partition is its own: a document has nothing to do with a user, and no outbox.
+    pub(crate) fn document(&self, key: &DocumentKey) -> String {
+        let name = Base64UrlUnpadded::encode_string(key.name().as_bytes());
+        let id = format!("{}:{name}", key.kind().as_str());
+        format!("{}{{p{}}}d:{id}", self.prefix, partition(&id))
+    }
+
     fn within(&self, place: &Place, kind: char, name: &str) -> String {
         format!("{}{{p{}}}{kind}:{name}", self.prefix, place.partition)
     }
@@ -97,10 +108,9 @@ impl Place {
     fn new(organisation: &OrgId, within: &str, sham: bool) -> Self {
         let organisation = Base64UrlUnpadded::encode_string(organisation.as_str().as_bytes());
         let id = format!("{organisation}.{within}");
-        let [partition, ..]: [u8; 32] = Sha256::digest(id.as_bytes()).into();
         Self {
+            partition: partition(&id),
             id,
-            partition,
             sham,
         }
     }
@@ -120,6 +130,11 @@ impl Place {
     }
 }
 
+fn partition(id: &str) -> u8 {
+    let [partition, ..]: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+    partition
+}
+
 /// The user of an id; None if it is not one.
 pub(crate) fn user_key(id: &str) -> Option<UserKey> {
     let (organisation, user) = id.split_once('.')?;
@@ -131,6 +146,8 @@ pub(crate) fn user_key(id: &str) -> Option<UserKey> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use portcullis_core::store::DocumentKind;
 
     use super::*;
 
@@ -156,8 +173,13 @@ mod tests {
     fn a_key_has_one_hash_tag_and_no_part_of_a_name() {
         let keys = Keys::new("portcullis:".to_owned(), true);
         let place = Place::user(&key("}{a}", "{p0}u:\n"));
+        let document = DocumentKey::new(DocumentKind::LoginName, "}{p0}d:\r\n*");
+        let document = keys.document(&document);
+        assert!(document.contains("}d:login_name:"), "{document}");
         for key in [keys.holder(&place), keys.events(&place)] {
             assert!(key.starts_with(&format!("portcullis:{{p{}}}", place.partition)));
+        }
+        for key in [keys.holder(&place), keys.events(&place), document] {
             assert_eq!(key.matches(['{', '}']).count(), 2);
             assert!(key.bytes().all(|byte| byte.is_ascii_graphic()));
         }

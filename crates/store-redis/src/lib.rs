@@ -6,6 +6,7 @@ mod call;
 mod config;
 mod connection;
 mod cursor;
+mod documents;
 mod durability;
 mod error;
 mod events;

@@ -141,6 +141,7 @@ pub(crate) enum Outcome {
     Spent,
     Superseded,
     Upgraded,
+    Written,
 }
 
 impl Outcome {
@@ -162,6 +163,7 @@ impl Outcome {
             b"spent" => Self::Spent,
             b"superseded" => Self::Superseded,
             b"upgraded" => Self::Upgraded,
+            b"written" => Self::Written,
             _ => return Err(Error::Reply),
         })
     }
@@ -176,6 +178,7 @@ impl Outcome {
                 | Self::Replayed
                 | Self::Settled
                 | Self::Upgraded
+                | Self::Written
         )
     }
 

@@ -6,7 +6,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use chrono::DateTime;
 use portcullis_core::{
     HashDigest, ObjectDetails, OperationId, OrgId, Timestamp, UserId, UserKey,
-    store::{Code, Credential, Event, OperationRecord, StoredHash, UserRecord, Version},
+    store::{Code, Credential, Document, Event, OperationRecord, StoredHash, UserRecord, Version},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
@@ -120,6 +120,29 @@ pub(crate) fn operation(
     let details = details(sequence, changed, key.organisation())?;
     let method = name(method, "method")?;
     Ok(Some(OperationRecord::new(method, details)))
+}
+
+/// A document, unless it was removed or has ended by now.
+pub(crate) fn document(stored: &[u8], now: Timestamp) -> Result<Option<Document>, Error> {
+    let damaged = || unreadable("document");
+    let stored = str::from_utf8(stored).map_err(|_| damaged())?;
+    let words: Vec<_> = stored.splitn(6, ' ').collect();
+    let [_, revision, created, changed, expires, text] = words[..] else {
+        return Err(damaged());
+    };
+    let expires = match expires {
+        ABSENT => None,
+        end => Some(moment(end, "document")?),
+    };
+    let text = match text.split_at_checked(1) {
+        Some(("+", text)) => Zeroizing::new(text.to_owned()),
+        Some((ABSENT, "")) => return Ok(None),
+        _ => return Err(damaged()),
+    };
+    let revision = name(revision, "revision")?;
+    let (created, changed) = (moment(created, "document")?, moment(changed, "changed")?);
+    let document = Document::new(text, revision, created, changed, expires);
+    Ok(Some(document).filter(|_| expires.is_none_or(|end| now < end)))
 }
 
 pub(crate) fn details(

@@ -33,7 +33,7 @@ impl Script {
     }
 }
 
-/// A script on a user or a sham, after what it has in common with others.
+/// A script on a user, a sham or a document, after what it has in common with others.
 macro_rules! script {
     ($($file:literal),+) => {
         Script::new(concat!($(include_str!(concat!("lua/", $file, ".lua"))),+))
@@ -43,6 +43,7 @@ macro_rules! script {
 pub(crate) static CLAIM: Script = script!("claim");
 pub(crate) static COMMIT: Script = script!("common", "user", "budget", "commit");
 pub(crate) static CREATE: Script = script!("common", "user", "create");
+pub(crate) static DOCUMENT: Script = script!("common", "document");
 pub(crate) static LOOK: Script = script!("look");
 pub(crate) static RELEASE: Script = script!("release");
 pub(crate) static SETTLE: Script = script!("common", "user", "budget", "settle");

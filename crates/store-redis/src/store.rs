@@ -25,7 +25,7 @@ use crate::{
     row, scripts,
 };
 
-/// Users in Redis. Clones share their connection.
+/// Users and documents in Redis. Clones share their connection.
 #[derive(Clone)]
 pub struct RedisStore {
     pub(crate) clock: Option<Arc<dyn Clock>>,

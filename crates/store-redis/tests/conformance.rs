@@ -1,4 +1,4 @@
-//! The contract of `UserStore`, over one server.
+//! The contracts of `UserStore` and `DocumentStore`, over one server.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,3 +12,4 @@ mod shared;
 use shared::Shared;
 
 portcullis_testkit::store_conformance!(Shared<false>);
+portcullis_testkit::document_conformance!(Shared<false>);

@@ -5,7 +5,8 @@
 use portcullis_core::{
     OperationId, OrgId, OsRandom, StoreError, StoreErrorKind, UserId, UserKey, UserStore,
     store::{
-        AttemptLimits, AttemptOutcome, AttemptRequest, CreateOutcome, NewUser, Subject, UserKind,
+        AttemptLimits, AttemptOutcome, AttemptRequest, CreateOutcome, DocumentKey, DocumentKind,
+        DocumentOutcome, DocumentStore, DocumentWrite, NewUser, Subject, UserKind,
     },
 };
 use portcullis_store_redis::{RedisConfig, RedisStore};
@@ -64,6 +65,33 @@ async fn a_write_that_too_few_replicas_have_is_not_acknowledged() {
     assert!(done.is_some());
     let taken = patient.take_attempt(&request).await.unwrap();
     assert_eq!(taken, AttemptOutcome::Permitted { failures: 0 });
+}
+
+#[tokio::test]
+async fn a_document_that_too_few_replicas_have_is_not_acknowledged() {
+    let primary = Redis::start().await;
+    let replica = Redis::replica_of(&primary).await;
+    let patient = open(&primary.url(), PATIENT).await;
+    let key = DocumentKey::new(DocumentKind::Session, "17");
+    let operation = || OperationId::random(&OsRandom).unwrap();
+    let first = DocumentWrite::new(key.clone(), operation(), None, "first".to_owned());
+    patient.write_document(&first).await.unwrap();
+    replica.pause().await;
+    let store = open(&primary.url(), HASTY).await;
+    let second = DocumentWrite::new(key.clone(), operation(), Some(1), "second".to_owned());
+    for _ in 0..2 {
+        is_unknown(store.write_document(&second).await);
+    }
+    // A refusal promises nothing.
+    let refused = DocumentWrite::removal(key, operation(), 1);
+    let refused = store.write_document(&refused).await.unwrap();
+    assert_eq!(refused, DocumentOutcome::Conflict);
+    replica.resume().await;
+    let outcome = patient.write_document(&second).await.unwrap();
+    assert!(matches!(
+        outcome,
+        DocumentOutcome::Written { revision: 2, .. }
+    ));
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use portcullis_core::{
     OperationId, OrgId, OsRandom, UserId, UserKey, UserStore,
-    store::{Change, CommitOutcome, EventKind, Method, NewUser, UserKind, UserState, Version},
+    store::{
+        Change, CommitOutcome, DocumentKey, DocumentKind, DocumentOutcome, DocumentStore,
+        DocumentWrite, EventKind, Method, NewUser, UserKind, UserState, Version,
+    },
 };
 use portcullis_store_redis::{RedisConfig, RedisStore};
 use portcullis_testkit::servers::Redis;
@@ -70,4 +73,24 @@ async fn a_commit_is_one_script() {
     store.load(&key).await.unwrap();
     let reads = counted(&redis).await;
     assert_eq!(reads.get("get"), Some(&(2 * COMMITS + 1)));
+}
+
+#[tokio::test]
+async fn a_document_is_one_script() {
+    let redis = Redis::start().await;
+    let config = RedisConfig::parse(&redis.url()).unwrap();
+    let store = RedisStore::open(&config).await.unwrap();
+    let mut expected = None;
+    for writes in [1, COMMITS] {
+        redis.cli(&["config", "resetstat"]).await;
+        for _ in 0..writes {
+            let key = DocumentKey::new(DocumentKind::Session, "17");
+            let write = DocumentWrite::new(key, operation(), expected, "{}".to_owned());
+            let outcome = store.write_document(&write).await.unwrap();
+            assert!(matches!(outcome, DocumentOutcome::Written { .. }));
+            expected = Some(expected.unwrap_or(0) + 1);
+        }
+    }
+    let inside = ["evalsha", "get", "set", "time"].map(|name| (name.to_owned(), COMMITS));
+    assert_eq!(counted(&redis).await, BTreeMap::from(inside));
 }

@@ -1,7 +1,7 @@
 -- What is kept beside users. One without a text was removed; its row keeps the revision.
 --
--- The text is kept as bytes: it may hold a NUL, where functions of SQLite take a text to end. It may
--- be long, so the rows are apart from their key.
+-- The text is kept as bytes: it may hold a NUL, where functions of SQLite take a text to end. It
+-- may be long, so the rows are apart from their key.
 CREATE TABLE documents (
     kind      TEXT    NOT NULL,
     name      TEXT    NOT NULL,

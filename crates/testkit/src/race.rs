@@ -37,7 +37,7 @@ pub(crate) async fn race_on<H, T, F>(
     racer: impl Fn(H, usize) -> F,
 ) -> Vec<T>
 where
-    H: Clone,
+    H: Clone + Sync,
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {

@@ -2,7 +2,8 @@
 -- The start of every script. The shebang makes Redis refuse a script that it could not let write
 -- (full memory, a replica, a failed save) before it begins, and not in the middle.
 --
--- KEYS: 1 the user or sham, 2 the operation's record, 3 the user's events, 4 the outbox.
+-- KEYS: 1 the user or sham, 2 the operation's record, 3 the user's events, 4 the outbox. A script
+-- on a document has that one key.
 -- ARGV: names and values by turns.
 --
 -- Users and shams are stored as JSON, events and operations as words between spaces, with '-' for

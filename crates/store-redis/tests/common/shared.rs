@@ -10,10 +10,12 @@ use std::{
 
 use async_trait::async_trait;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use portcullis_core::{Clock, ManualClock, SystemClock, Timestamp, UserKey, UserStore};
+use portcullis_core::{
+    Clock, ManualClock, SystemClock, Timestamp, UserKey, UserStore, store::DocumentStore,
+};
 use portcullis_store_redis::{RedisConfig, RedisStore};
 use portcullis_testkit::{
-    Fixture,
+    DocumentFixture, Fixture,
     servers::{Redis, RedisCluster},
 };
 use sha2::{Digest, Sha256};
@@ -76,6 +78,17 @@ impl<const CLUSTER: bool> Fixture for Shared<CLUSTER> {
 
     async fn set_back(&self, by: Duration) {
         self.clock.set(self.clock.now() - by);
+    }
+}
+
+#[async_trait]
+impl<const CLUSTER: bool> DocumentFixture for Shared<CLUSTER> {
+    fn documents(&self) -> Arc<dyn DocumentStore> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn reopen_documents(&self) -> Arc<dyn DocumentStore> {
+        Arc::new(self.connect().await)
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn a_writer_and_a_remover_do_not_both_win(world: &World) {
             _ => set(&key, Some(1), "second"),
         });
         let outcomes = send(world, writes.collect()).await;
-        let removed = winner(&outcomes) % 2 == 0;
+        let removed = winner(&outcomes).is_multiple_of(2);
         assert_eq!(world.read(&key).await.is_none(), removed);
     }
 }
