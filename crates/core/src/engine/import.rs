@@ -29,10 +29,12 @@ impl Engine {
         let result = async {
             let user = new_id(organisation, id)?;
             let key = UserKey::new(organisation.clone(), user.clone());
-            let details = match self.earlier(&key, operation, &[Method::Create]).await? {
+            let mut details = match self.earlier(&key, operation, &[Method::Create]).await? {
                 Some(details) => details,
                 None => self.create(proof, key, request, operation).await?,
             };
+            // As upstream, what begins has a creation date and no change date.
+            details.creation_date = details.change_date.take();
             Ok(Imported { user, details })
         };
         result
@@ -65,11 +67,7 @@ impl Engine {
             None => user,
         };
         match self.store.create(&user).await {
-            Ok(CreateOutcome::Created(details) | CreateOutcome::Replayed(details)) => {
-                let mut details = details;
-                details.creation_date = details.change_date.take();
-                Ok(details)
-            }
+            Ok(CreateOutcome::Created(details) | CreateOutcome::Replayed(details)) => Ok(details),
             Ok(CreateOutcome::OperationReused) => Err(ErrorKind::OperationReused.into()),
             // Ids are made from operation ids, so another one would have to have the same.
             Ok(CreateOutcome::Exists) => Err(ErrorKind::UserExists.into()),

@@ -23,7 +23,7 @@ pub(crate) fn set(name: &str, expected: Option<u64>) -> DocumentWrite {
 async fn write(store: &PostgresStore, write: &DocumentWrite) -> u64 {
     match store.write_document(write).await.unwrap() {
         DocumentOutcome::Written { revision, .. } => revision,
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 

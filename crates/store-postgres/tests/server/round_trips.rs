@@ -82,7 +82,7 @@ fn only(counts: &[(String, u64)], pgbouncer: bool, function: &str) {
         .filter(|(query, _)| !settings(query))
         .collect();
     let [(query, calls)] = statements[..] else {
-        panic!("one statement, and not {statements:#?}");
+        unreachable!("one statement, and not {statements:#?}");
     };
     assert!(query.contains(function), "{query}");
     assert_eq!(*calls, COMMITS);
