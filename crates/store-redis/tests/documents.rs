@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::panic,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test reports by panicking"
 )]
