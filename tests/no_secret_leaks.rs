@@ -11,12 +11,13 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portcullis_core::{
-    Argon2id, Engine, HashString, ManualClock, MemoryStore, OperationId, OsRandom, Password,
-    PasswordHasher, SetInitialPassword, SetPassword, StoreErrorKind, SystemClock, UserId,
-    UserStore,
+    Argon2id, ChangePassword, CheckPassword, CreateSession, Engine, Evidence, HashString,
+    ImportUser, ImportedPassword, ManualClock, MemoryStore, OperationId, OsRandom, Password,
+    PasswordHasher, ResetCode, SessionToken, SetInitialPassword, SetPassword, SetSession,
+    StoreErrorKind, SystemClock, UserId, UserStore,
     store::{
-        Change, Credential, CredentialChange, EventKind, HashUpgrade, Method, NewUser, StoredHash,
-        UserKind, Version,
+        Change, Credential, CredentialChange, DocumentKey, DocumentKind, DocumentWrite, EventKind,
+        HashUpgrade, Method, NewUser, StoredHash, UserKind, Version,
     },
 };
 use portcullis_store_sqlite::{SqliteConfig, SqliteStore};
@@ -25,6 +26,7 @@ use portcullis_tests::{
     ADMIN, Ask, BOOTSTRAP, Door, InProcess, ORG, Options, Server, rig, user_key,
 };
 use portcullis_zitadel_api::{BearerToken, ZitadelApi};
+use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
 const MARKER: &str = "Marker-7Xq9";
@@ -183,6 +185,7 @@ async fn the_server_logs_and_counts_without_secrets() {
         }
     }
     said += &malformed(server.address).await;
+    let issued = rest_of_life(server.address, &mut said).await;
     let metrics = portcullis_tests::get(server.address, "/metrics", &[])
         .await
         .text();
@@ -192,6 +195,11 @@ async fn the_server_logs_and_counts_without_secrets() {
     let (_, lines) = server.inspect(ORG, "42").await;
     let hash = lines[0]["hash"].as_str().unwrap().to_owned();
     let tag = hash.rsplit('$').next().unwrap();
+    for (place, text) in [("log", &log), ("metric", &metrics)] {
+        for secret in &issued {
+            assert!(!text.contains(secret), "what was handed out, in a {place}");
+        }
+    }
     for (place, text) in [("log", &log), ("answer", &said), ("metric", &metrics)] {
         for secret in [
             MARKER,
@@ -204,6 +212,107 @@ async fn the_server_logs_and_counts_without_secrets() {
             assert!(found.is_none(), "{secret} in a {place}: {found:?}");
         }
     }
+}
+
+/// Asks every other endpoint that takes a secret, in JSON over two transports, and returns the codes
+/// and tokens that were handed out.
+async fn rest_of_life(address: SocketAddr, said: &mut String) -> Vec<String> {
+    let secret = format!("{MARKER}!aA1");
+    let auth = format!("Bearer {ADMIN}");
+    let headers = [
+        ("authorization", auth.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let new = json!({"password": secret});
+    let user = json!({"userId": "42"});
+    let calls = [
+        (
+            "PUT",
+            "/auth/v1/users/me/password",
+            "auth.v1.AuthService/UpdateMyPassword",
+            json!({"oldPassword": secret, "newPassword": format!("{secret}x")}),
+        ),
+        (
+            "POST",
+            "/v2/users/42/password",
+            "user.v2.UserService/SetPassword",
+            json!({"userId": "42", "newPassword": new, "currentPassword": MARKER}),
+        ),
+        (
+            "POST",
+            "/v2/users/42/password",
+            "user.v2.UserService/SetPassword",
+            json!({"userId": "42", "newPassword": new, "verificationCode": &MARKER[..10]}),
+        ),
+        (
+            "POST",
+            "/v2/users/42/password",
+            "user.v2.UserService/SetPassword",
+            json!({"userId": "42", "newPassword": {"password": [secret]}}),
+        ),
+        (
+            "POST",
+            "/management/v1/users/human/_import",
+            "management.v1.ManagementService/ImportHumanUser",
+            json!({"userName": "leaky", "password": secret}),
+        ),
+        (
+            "POST",
+            "/management/v1/users/human/_import",
+            "management.v1.ManagementService/ImportHumanUser",
+            json!({"userName": "leakier", "hashedPassword": {"value": MARKER}}),
+        ),
+        (
+            "POST",
+            "/v2/sessions",
+            "session.v2.SessionService/CreateSession",
+            json!({"checks": {"user": user, "password": {"password": secret}}}),
+        ),
+        (
+            "POST",
+            "/v2/sessions",
+            "session.v2.SessionService/CreateSession",
+            json!({"checks": {"user": user}}),
+        ),
+        (
+            "PATCH",
+            "/v2/sessions/17",
+            "session.v2.SessionService/SetSession",
+            json!({"sessionId": "17", "sessionToken": MARKER, "checks": {"password": new}}),
+        ),
+        (
+            "POST",
+            "/v2/users/42/password_reset",
+            "user.v2.UserService/PasswordReset",
+            json!({"userId": "42", "returnCode": {}}),
+        ),
+    ];
+    let mut issued = Vec::new();
+    for (method, path, rpc, body) in calls {
+        let body = body.to_string();
+        let rpc = format!("/zitadel.{rpc}");
+        for (method, path) in [(method, path), ("POST", rpc.as_str())] {
+            let exchange =
+                portcullis_tests::exchange(address, method, path, &headers, body.as_bytes());
+            let reply = exchange.await;
+            assert_ne!(reply.status, 404, "{path}: {}", reply.text());
+            let answer: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            for handed_out in ["verificationCode", "sessionToken"] {
+                issued.extend(
+                    answer
+                        .get(handed_out)
+                        .and_then(|text| text.as_str())
+                        .map(str::to_owned),
+                );
+            }
+            *said += &format!("{:?} {}\n", reply.headers, reply.text());
+        }
+    }
+    assert!(
+        issued.len() >= 4,
+        "two codes and two tokens at least: {issued:?}"
+    );
+    issued
 }
 
 #[test]
@@ -249,6 +358,43 @@ fn debug_prints_no_secret() {
         format!("{:?}", StoredHash::load(Some(MARKER))),
         format!("{:?}", HashString::parse(MARKER).unwrap_err()),
         format!("{:?}", BearerToken::new(MARKER.to_owned())),
+        format!(
+            "{:?}",
+            CheckPassword::new(UserId::new("42").unwrap(), password())
+        ),
+        format!(
+            "{:?}",
+            ChangePassword::new(
+                UserId::new("42").unwrap(),
+                Evidence::Code(ResetCode::new(MARKER[..10].to_owned()).unwrap()),
+                password()
+            )
+        ),
+        format!(
+            "{:?}",
+            ImportUser::new("alice", ImportedPassword::Password(password()))
+        ),
+        format!(
+            "{:?}",
+            ImportUser::new("alice", ImportedPassword::Hash(another()))
+        ),
+        format!(
+            "{:?}",
+            SetSession::new("17", Some(SessionToken::new(MARKER.to_owned())), {
+                let mut add = CreateSession::default();
+                add.password = Some(password());
+                add
+            })
+        ),
+        format!(
+            "{:?}",
+            DocumentWrite::new(
+                DocumentKey::new(DocumentKind::Session, "17"),
+                operation(),
+                None,
+                MARKER.to_owned()
+            )
+        ),
         format!("{:?}", MemoryStore::new()),
         format!("{:?}", Argon2id::default()),
         format!(

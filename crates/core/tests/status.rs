@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use portcullis_core::{
-    AnswerMode, Code, Detail, Error, ErrorKind, ErrorStatus, Refusal, ResetRefusal, StateRefusal,
+    AnswerMode, Code, Detail, Error, ErrorKind, ErrorStatus, PolicyKind, PolicyRefusal, Refusal,
+    ResetRefusal, SessionRefusal, StateRefusal,
 };
 
 const REFUSALS: [(Refusal, Code, &str, &str); 11] = [
@@ -177,6 +178,103 @@ fn other_errors_are_the_same_in_both_modes() {
             404,
             "COMMAND-5M9fs",
         ),
+        (
+            refused(PolicyKind::Age, PolicyRefusal::Exists),
+            6,
+            409,
+            "ORG-Lk0dS",
+        ),
+        (
+            refused(PolicyKind::Age, PolicyRefusal::NotFound),
+            5,
+            404,
+            "ORG-0oPew",
+        ),
+        (
+            refused(PolicyKind::Age, PolicyRefusal::NotFoundToReset),
+            5,
+            404,
+            "ORG-Dgs1g",
+        ),
+        (
+            refused(PolicyKind::Age, PolicyRefusal::Unchanged),
+            9,
+            400,
+            "Org-dsgjR",
+        ),
+        (
+            refused(PolicyKind::Complexity, PolicyRefusal::Exists),
+            6,
+            409,
+            "Org-LdhbS",
+        ),
+        (
+            refused(PolicyKind::Complexity, PolicyRefusal::NotFound),
+            5,
+            404,
+            "ORG-Dgs3g",
+        ),
+        (
+            refused(PolicyKind::Complexity, PolicyRefusal::NotFoundToReset),
+            5,
+            404,
+            "ORG-ADgs2",
+        ),
+        (
+            refused(PolicyKind::Complexity, PolicyRefusal::Unchanged),
+            9,
+            400,
+            "Org-DAs21",
+        ),
+        (
+            refused(PolicyKind::Lockout, PolicyRefusal::Exists),
+            6,
+            409,
+            "ORG-0olDf",
+        ),
+        (
+            refused(PolicyKind::Lockout, PolicyRefusal::NotFound),
+            5,
+            404,
+            "ORG-ADfs1",
+        ),
+        (
+            refused(PolicyKind::Lockout, PolicyRefusal::NotFoundToReset),
+            5,
+            404,
+            "ORG-D4zuz",
+        ),
+        (
+            refused(PolicyKind::Lockout, PolicyRefusal::Unchanged),
+            9,
+            400,
+            "ORG-0JFSr",
+        ),
+        (
+            ErrorKind::SessionRefused(SessionRefusal::NoUser),
+            9,
+            400,
+            "PORTCULLIS-Sess1",
+        ),
+        (
+            ErrorKind::SessionRefused(SessionRefusal::NotFound),
+            5,
+            404,
+            "QUERY-SFeaa",
+        ),
+        (
+            ErrorKind::SessionRefused(SessionRefusal::TokenInvalid),
+            7,
+            403,
+            "COMMAND-sGr42",
+        ),
+        (
+            ErrorKind::SessionRefused(SessionRefusal::UserDiffers),
+            3,
+            400,
+            "PORTCULLIS-Sess2",
+        ),
+        (ErrorKind::UserExists, 6, 409, "V3-DKcYh"),
         (ErrorKind::Hashing, 13, 500, "COMMAND-CahN2"),
         (ErrorKind::UserNotFound, 9, 400, "COMMAND-G8dh3"),
     ];
@@ -196,4 +294,8 @@ fn other_errors_are_the_same_in_both_modes() {
         assert_eq!(status.retry_after(), waits.then_some(wait));
         assert_eq!(status, ErrorStatus::of(&error, AnswerMode::Uniform));
     }
+}
+
+fn refused(kind: PolicyKind, refusal: PolicyRefusal) -> ErrorKind {
+    ErrorKind::PolicyRefused(kind, refusal)
 }
