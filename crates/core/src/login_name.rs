@@ -88,11 +88,13 @@ impl LoginNames {
             let found = self.documents.document(&key).await?;
             if let Some(found) = &found {
                 let owner = owner(&found.text)?;
-                if owner == *user.user() {
+                if owner == *user.user() && self.users.load(user).await?.is_some() {
                     return Ok(Claim::Held);
                 }
+                // One's own claim is written again while the user is not there, so that its minute
+                // begins anew.
                 let owner = UserKey::new(user.organisation().clone(), owner);
-                if self.stands(&owner, found.changed).await? {
+                if owner != *user && self.stands(&owner, found.changed).await? {
                     return Ok(Claim::Taken);
                 }
             }

@@ -21,7 +21,7 @@ use crate::{
     store::{DocumentStore, UserRecord, UserState, UserStore},
 };
 
-use stored::Stored;
+use stored::{Found, Stored};
 pub use token::SessionToken;
 
 /// Begins a session. Without a user it has checked nothing yet.
@@ -368,6 +368,28 @@ impl Sessions {
         Ok(session)
     }
 
+    /// Hands out a token, if it is the one that was stored: another call under the same operation may
+    /// have come first.
+    async fn issued(
+        &self,
+        proof: &Authorized,
+        session: String,
+        token: SessionToken,
+        details: ObjectDetails,
+        user: Option<&UserId>,
+    ) -> Result<SessionIssued, Error> {
+        match self.find(proof, &session).await? {
+            Some(found) if found.revision == details.sequence && !token.is(&found.stored.token) => {
+                issued_before(found, proof, session, user)
+            }
+            _ => Ok(SessionIssued {
+                session,
+                token: Some(token),
+                details,
+            }),
+        }
+    }
+
     async fn person(&self, organisation: &OrgId, user: &UserId) -> Result<UserRecord, Error> {
         let key = UserKey::new(organisation.clone(), user.clone());
         let record = self.users.load(&key).await?;
@@ -412,24 +434,20 @@ impl SessionService for Sessions {
         };
         let organisation = proof.organisation().clone();
         let id = token::session_id(&organisation, operation.id());
+        let user = request.user.clone();
         if let Operation::Given(_) = operation
             && let Some(found) = self.find(proof, &id).await?
         {
-            return Ok(found.issued_before(id));
+            return issued_before(found, proof, id, user.as_ref());
         }
         let (token, lifetime) = (SessionToken::draw(&*self.random)?, request.lifetime);
-        let stored = Stored::new(organisation, proof.caller().user().clone(), &token);
+        let stored = Stored::new(proof, &token);
         let stored = self.check(proof, stored, request).await?;
         let written = self
             .write(&id, operation.id(), None, &stored, lifetime)
             .await?;
         let details = written.ok_or(ErrorKind::Conflict)?;
-        let (token, session) = (Some(token), id);
-        Ok(SessionIssued {
-            session,
-            token,
-            details,
-        })
+        self.issued(proof, id, token, details, user.as_ref()).await
     }
 
     async fn session_user(
@@ -449,10 +467,18 @@ impl SessionService for Sessions {
     ) -> Result<SessionIssued, Error> {
         let found = self.find(proof, &request.session).await?;
         let found = found.ok_or_else(not_found)?;
-        covers(
-            proof,
-            request.add.user.as_ref().or(found.stored.user.as_ref()),
-        )?;
+        let user = request.add.user.as_ref().or(found.stored.user.as_ref());
+        covers(proof, user)?;
+        if let Some(Operation::Given(id)) = request.add.operation
+            && id == found.operation
+        {
+            // The first write began the session, which is another call.
+            return if found.revision > 1 {
+                Ok(found.issued_before(request.session))
+            } else {
+                Err(ErrorKind::OperationReused.into())
+            };
+        }
         found.admits(proof, request.token.as_ref())?;
         let operation = match request.add.operation {
             Some(operation) => operation.id(),
@@ -468,11 +494,8 @@ impl SessionService for Sessions {
         let id = request.session;
         let written = self.write(&id, operation, Some(revision), &stored, left);
         let details = written.await?.ok_or(ErrorKind::Conflict)?;
-        Ok(SessionIssued {
-            session: id,
-            token: Some(token),
-            details,
-        })
+        let user = stored.user;
+        self.issued(proof, id, token, details, user.as_ref()).await
     }
 
     async fn session(
@@ -484,7 +507,12 @@ impl SessionService for Sessions {
         let found = self.find(proof, session).await?.ok_or_else(not_found)?;
         found.admits(proof, token.as_ref())?;
         let is_current = self.is_current(proof.organisation(), &found.stored).await?;
-        Ok(found.view(session, is_current))
+        let mut view = found.view(session, is_current);
+        if self.answers == AnswerMode::Uniform && view.password.is_none() {
+            // The id that a login name led to would tell whether there is such a user.
+            view.user = None;
+        }
+        Ok(view)
     }
 
     async fn end_session(
@@ -511,6 +539,20 @@ impl fmt::Debug for Sessions {
         f.debug_struct("Sessions")
             .field("answers", &self.answers)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a repeated call is told. One of another caller, or about another user, is no repetition.
+fn issued_before(
+    found: Found,
+    proof: &Authorized,
+    session: String,
+    user: Option<&UserId>,
+) -> Result<SessionIssued, Error> {
+    if found.is_begun_by(proof) && found.stored.user.as_ref() == user {
+        Ok(found.issued_before(session))
+    } else {
+        Err(ErrorKind::OperationReused.into())
     }
 }
 

@@ -305,7 +305,7 @@ const USER: &str = "organisation, user_id, username, kind, state, hash, must_cha
 /// The driver has no name for the type of `tx`.
 const EVENT: &str = "organisation, user_id, sequence, kind, version, state, failures, \
     must_change, hash_sha256, operation, editor, date, era, tx::text AS tx";
-const DOCUMENT: &str = "text, revision, created, changed, expires";
+const DOCUMENT: &str = "text, operation, revision, created, changed, expires";
 const WRITTEN: &str = "outcome, at_revision, at_created, at_changed";
 const MUTATION: &str = "outcome, at_sequence, at_date";
 const CONFIRM: &str = "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' \

@@ -196,8 +196,11 @@ pub(crate) fn settled(row: &PgRow) -> Result<SettleOutcome, Error> {
 pub(crate) fn document(row: &PgRow) -> Result<Document, Error> {
     let text = String::from_utf8(column(row, "text")?);
     let text = text.map_err(|_| unreadable("text")("it is not one"))?;
+    let operation = bytes(row, "operation")?.map(OperationId::from_bytes);
+    let operation = operation.ok_or_else(|| unreadable("operation")("the id is missing"))?;
     Ok(Document::new(
         text,
+        operation,
         number(row, "revision")?,
         moment(row, "created")?,
         moment(row, "changed")?,

@@ -127,7 +127,7 @@ pub(crate) fn document(stored: &[u8], now: Timestamp) -> Result<Option<Document>
     let damaged = || unreadable("document");
     let stored = str::from_utf8(stored).map_err(|_| damaged())?;
     let words: Vec<_> = stored.splitn(6, ' ').collect();
-    let [_, revision, created, changed, expires, text] = words[..] else {
+    let [operation, revision, created, changed, expires, text] = words[..] else {
         return Err(damaged());
     };
     let expires = match expires {
@@ -139,9 +139,9 @@ pub(crate) fn document(stored: &[u8], now: Timestamp) -> Result<Option<Document>
         Some((ABSENT, "")) => return Ok(None),
         _ => return Err(damaged()),
     };
-    let revision = name(revision, "revision")?;
+    let (operation, revision) = (name(operation, "operation")?, name(revision, "revision")?);
     let (created, changed) = (moment(created, "document")?, moment(changed, "changed")?);
-    let document = Document::new(text, revision, created, changed, expires);
+    let document = Document::new(text, operation, revision, created, changed, expires);
     Ok(Some(document).filter(|_| expires.is_none_or(|end| now < end)))
 }
 

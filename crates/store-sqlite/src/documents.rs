@@ -58,6 +58,7 @@ impl Stored {
         let text = self.text?;
         Some(Document::new(
             text,
+            self.operation,
             self.revision,
             created,
             changed,

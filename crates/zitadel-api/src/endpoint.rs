@@ -20,6 +20,8 @@ pub(crate) trait Endpoint: Message {
     const NAME: &'static str;
     /// Whether success over REST is 201.
     const CREATES: bool = false;
+    /// Whether a `DELETE` has a body; most have none, and a `GET` never has.
+    const DELETES_WITH_BODY: bool = false;
     /// The response.
     type Response: buffa::Message + serde::Serialize;
 

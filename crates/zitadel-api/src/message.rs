@@ -33,9 +33,16 @@ pub(crate) trait Message: Default + Send + 'static {
         self.set(field.ok_or(Malformed)?.1, Value::Text(text))
     }
 
-    /// Takes a parameter of the query. Only messages that come without a body have any.
-    fn bind_query(&mut self, _name: &str, _text: &str) -> Result<(), Malformed> {
-        Ok(())
+    /// Takes a parameter of the query. Only messages that come without a body have any, and those
+    /// that are not known are left alone.
+    fn bind_query(&mut self, name: &str, text: &str) -> Result<(), Malformed> {
+        match Self::FIELDS
+            .iter()
+            .find(|(field, _)| json::is_named(name, field))
+        {
+            Some((_, number)) => self.set(*number, Value::Text(text)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -120,7 +127,7 @@ impl Value<'_> {
         }
     }
 
-    /// A `google.protobuf.Duration` in whole seconds; fractions are cut off.
+    /// A `google.protobuf.Duration` in whole seconds; one that is begun counts.
     pub(crate) fn seconds(self) -> Result<i64, Malformed> {
         match self {
             Self::Json(raw) => json::seconds(&json::string(raw)?),
@@ -141,8 +148,10 @@ impl Message for Seconds {
     const FIELDS: &'static [(&'static str, u32)] = &[("seconds", 1), ("nanos", 2)];
 
     fn set(&mut self, number: u32, value: Value<'_>) -> Result<(), Malformed> {
-        if number == 1 {
-            self.0 = value.uint64()?.cast_signed();
+        match number {
+            1 => self.0 = self.0.saturating_add(value.uint64()?.cast_signed()),
+            // What is begun counts.
+            _ => self.0 = self.0.saturating_add(i64::from(value.uint64()? > 0)),
         }
         Ok(())
     }

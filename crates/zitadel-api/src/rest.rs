@@ -87,12 +87,12 @@ impl From<ErrorStatus> for Undecoded {
 }
 
 /// Decodes before anybody is asked who calls, and lets the path win over the body.
-async fn decode<M: Message>(
+async fn decode<E: Endpoint>(
     parts: &mut Parts,
     body: Body,
     time: TimeBudget,
-) -> Result<M, Undecoded> {
-    let mut message = if has_body(&parts.method) {
+) -> Result<E, Undecoded> {
+    let mut message = if has_body::<E>(&parts.method) {
         let body = body::read(&parts.headers, body, Limits::MAX_BODY_BYTES, time).await?;
         message::from_json(&body).map_err(|Malformed| malformed())?
     } else {
@@ -105,8 +105,12 @@ async fn decode<M: Message>(
 }
 
 /// Where ZITADEL binds none, grpc-gateway does not read it.
-fn has_body(method: &Method) -> bool {
-    !matches!(*method, Method::DELETE | Method::GET | Method::HEAD)
+fn has_body<E: Endpoint>(method: &Method) -> bool {
+    match *method {
+        Method::DELETE => E::DELETES_WITH_BODY,
+        Method::GET | Method::HEAD => false,
+        _ => true,
+    }
 }
 
 fn from_query<M: Message>(query: &str) -> Result<M, Malformed> {

@@ -60,9 +60,21 @@ pub(crate) fn rest_with(http: StatusCode, status: &ErrorStatus) -> Response {
     response
 }
 
-/// A JSON response; what is serialised here cannot fail to be.
+const INTERNAL: &[u8] = br#"{"code":13,"message":"An internal error occurred"}"#;
+
+/// A JSON response.
 pub(crate) fn json_response(http: StatusCode, body: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(body).unwrap_or_default();
+    let (http, body) = match serde_json::to_vec(body) {
+        Ok(body) => (http, body),
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "no response is made"
+            );
+            let internal = StatusCode::INTERNAL_SERVER_ERROR;
+            (internal, INTERNAL.to_vec())
+        }
+    };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = http;
     let json = HeaderValue::from_static("application/json");

@@ -55,6 +55,15 @@ impl Fields {
         self.any_id(field, text)
     }
 
+    /// A name of 1 to 200 code points, which a store keeps.
+    pub(crate) fn plain(self, field: &str, text: &str) -> Result<(), ErrorStatus> {
+        self.length(field, text, Self::V2_TEXT)?;
+        if text.contains('\0') {
+            return Err(self.refuse(&format!("{field}: value must not contain NUL")));
+        }
+        Ok(())
+    }
+
     pub(crate) fn password(
         self,
         field: &str,

@@ -42,6 +42,7 @@ pub struct StoredPolicies {
 struct Written {
     /// None if it was reset.
     terms: Option<PolicyTerms>,
+    operation: OperationId,
     revision: u64,
     created: crate::clock::Timestamp,
     changed: crate::clock::Timestamp,
@@ -120,13 +121,19 @@ impl StoredPolicies {
         document.map(|document| parse(&document, kind)).transpose()
     }
 
+    /// Keeps what was read, unless something newer is known: a slow reader must not bring back what
+    /// was replaced meanwhile.
     fn remember(&self, name: String, written: Option<Written>) {
         let until = self.clock.elapsed().saturating_add(Self::STALE_FOR);
         let mut lately = self.lock();
         if lately.len() >= Self::REMEMBERED {
             lately.clear();
         }
-        lately.insert(name, (until, written));
+        let revision = |written: &Option<Written>| written.map_or(0, |written| written.revision);
+        let known = lately.get(&name).map_or(0, |(_, known)| revision(known));
+        if known <= revision(&written) {
+            lately.insert(name, (until, written));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (Duration, Option<Written>)>> {
@@ -145,6 +152,14 @@ impl StoredPolicies {
         let name = name(owner, kind);
         loop {
             let written = self.read(&name, kind).await?;
+            if let Some(done) = written.filter(|written| written.operation == operation) {
+                // This call was made before; another one under its name is a mistake.
+                return if done.terms == change.terms() {
+                    Ok(done)
+                } else {
+                    Err(ErrorKind::OperationReused.into())
+                };
+            }
             let present = match (written, owner) {
                 (Some(written), Some(_)) => written.terms,
                 (None, Some(owner)) => self.start.own(owner).map(|start| terms(start, kind)),
@@ -159,48 +174,36 @@ impl StoredPolicies {
             let key = DocumentKey::new(DocumentKind::Policies, name.as_str());
             let write = DocumentWrite::new(key, operation, expected, text);
             if let Some(refusal) = change.refusal(present) {
-                // Unless this is the very call that made it so.
-                return match self.replay(&write).await? {
-                    Some(written) => Ok(written),
-                    None => Err(ErrorKind::PolicyRefused(kind, refusal).into()),
-                };
+                return Err(ErrorKind::PolicyRefused(kind, refusal).into());
             }
-            if let Some(written) = self.write(&write, change.terms()).await? {
-                self.remember(name, Some(written));
-                return Ok(written);
+            if let DocumentOutcome::Written {
+                revision,
+                created,
+                changed,
+            } = self.documents.write_document(&write).await?
+            {
+                // What is there now tells whether it was this call: another one may have come under
+                // the same name at the same time.
+                let present = self.read(&name, kind).await?;
+                self.remember(name, present);
+                return match present.filter(|present| present.operation == operation) {
+                    Some(present) if present.terms != change.terms() => {
+                        Err(ErrorKind::OperationReused.into())
+                    }
+                    Some(present) => Ok(present),
+                    None => Ok(Written {
+                        terms: change.terms(),
+                        operation,
+                        revision,
+                        created,
+                        changed,
+                    }),
+                };
             }
             if self.clock.elapsed() >= deadline {
                 return Err(ErrorKind::Conflict.into());
             }
         }
-    }
-
-    async fn write(
-        &self,
-        write: &DocumentWrite,
-        terms: Option<PolicyTerms>,
-    ) -> Result<Option<Written>, StoreError> {
-        Ok(match self.documents.write_document(write).await? {
-            DocumentOutcome::Conflict => None,
-            DocumentOutcome::Written {
-                revision,
-                created,
-                changed,
-            } => Some(Written {
-                terms,
-                revision,
-                created,
-                changed,
-            }),
-        })
-    }
-
-    /// What the same operation has written, if it was the last. A write that expects what is not
-    /// there is a conflict, unless it is a replay.
-    async fn replay(&self, write: &DocumentWrite) -> Result<Option<Written>, StoreError> {
-        let mut write = write.clone();
-        write.expected = Some(u64::MAX);
-        self.write(&write, None).await
     }
 }
 
@@ -359,6 +362,7 @@ fn parse(document: &Document, kind: PolicyKind) -> Result<Written, StoreError> {
     Ok(Written {
         terms: terms
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt).with_source(error))?,
+        operation: document.operation,
         revision: document.revision,
         created: document.created,
         changed: document.changed,

@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Stored {
     pub(super) organisation: OrgId,
     pub(super) creator: UserId,
+    /// Several organisations may have the creator's id.
+    pub(super) creator_home: Option<OrgId>,
     pub(super) user: Option<UserId>,
     pub(super) login_name: Option<String>,
     pub(super) user_checked: Option<Timestamp>,
@@ -29,10 +31,11 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn new(organisation: OrgId, creator: UserId, token: &SessionToken) -> Self {
+    pub(super) fn new(proof: &Authorized, token: &SessionToken) -> Self {
         Self {
-            organisation,
-            creator,
+            organisation: proof.organisation().clone(),
+            creator: proof.caller().user().clone(),
+            creator_home: proof.caller().home().cloned(),
             user: None,
             login_name: None,
             user_checked: None,
@@ -46,6 +49,7 @@ impl Stored {
 /// A session that is there.
 pub(super) struct Found {
     pub(super) stored: Stored,
+    pub(super) operation: OperationId,
     pub(super) revision: u64,
     created: Timestamp,
     changed: Timestamp,
@@ -58,6 +62,7 @@ impl Found {
         Ok(Self {
             // What is wrong with it would repeat it.
             stored: stored.map_err(|_| StoreError::new(StoreErrorKind::Corrupt))?,
+            operation: document.operation,
             revision: document.revision,
             created: document.created,
             changed: document.changed,
@@ -73,13 +78,19 @@ impl Found {
     ) -> Result<(), Error> {
         let admitted = match token {
             Some(token) => token.is(&self.stored.token),
-            None => *proof.caller().user() == self.stored.creator,
+            None => self.is_begun_by(proof),
         };
         if admitted {
             Ok(())
         } else {
             Err(ErrorKind::SessionRefused(SessionRefusal::TokenInvalid).into())
         }
+    }
+
+    pub(super) fn is_begun_by(&self, proof: &Authorized) -> bool {
+        let caller = proof.caller();
+        let begun_by = (&self.stored.creator, self.stored.creator_home.as_ref());
+        begun_by == (caller.user(), caller.home())
     }
 
     /// How long it still lasts.

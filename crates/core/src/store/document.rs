@@ -65,6 +65,8 @@ impl DocumentKey {
 pub struct Document {
     /// What it says.
     pub text: Zeroizing<String>,
+    /// What wrote it last.
+    pub operation: OperationId,
     /// How often it was written, which is what a conditional write compares.
     pub revision: u64,
     /// When it was written first, or first after it had been removed or had ended.
@@ -79,13 +81,16 @@ impl Document {
     /// A document, for stores.
     ///
     /// ```
-    /// use portcullis_core::{Clock, SystemClock, store::Document};
+    /// use portcullis_core::{Clock, OperationId, OsRandom, SystemClock, store::Document};
     /// let now = SystemClock::new().now();
-    /// assert_eq!(Document::new("{}".to_owned(), 1, now, now, None).revision, 1);
+    /// let id = OperationId::random(&OsRandom)?;
+    /// assert_eq!(Document::new("{}".to_owned(), id, 1, now, now, None).revision, 1);
+    /// # Ok::<_, portcullis_core::RandomError>(())
     /// ```
     #[must_use]
     pub fn new(
         text: impl Into<Zeroizing<String>>,
+        operation: OperationId,
         revision: u64,
         created: Timestamp,
         changed: Timestamp,
@@ -93,6 +98,7 @@ impl Document {
     ) -> Self {
         Self {
             text: text.into(),
+            operation,
             revision,
             created,
             changed,

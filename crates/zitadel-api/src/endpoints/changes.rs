@@ -57,10 +57,17 @@ impl Endpoint for ListUserChanges {
             0 => EventQuery::MAX_PAGE,
             limit => limit.min(EventQuery::MAX_PAGE),
         };
-        let events = if self.query.asc {
-            page(&work, &user, self.query.sequence, limit).await?
-        } else {
-            newest(&work, &user, self.query.sequence, limit).await?
+        let latest = match work.service().user(&work.proof, &user).await {
+            Ok(view) => view.details.sequence,
+            Err(error) if *error.kind() == ErrorKind::UserNotFound => return Err(none()),
+            Err(error) => return Err(work.refuse(&error)),
+        };
+        let sequence = self.query.sequence;
+        let events = match (self.query.asc, sequence) {
+            (true, after) if after >= latest => Vec::new(),
+            (true, after) => page(&work, &user, after, limit).await?,
+            (false, 0) => newest(&work, &user, latest, limit).await?,
+            (false, before) => newest(&work, &user, latest.min(before - 1), limit).await?,
         };
         if events.is_empty() {
             return Err(none());
@@ -88,22 +95,13 @@ async fn page(
     Ok(page.events)
 }
 
-/// The last ones, or the last before a sequence. Where they begin follows from the numbers, which
-/// have no gaps.
+/// The last ones up to a sequence. Where they begin follows from the numbers, which have no gaps.
 async fn newest(
     work: &Work,
     user: &UserId,
-    before: u64,
+    end: u64,
     limit: u32,
 ) -> Result<Vec<Event>, ErrorStatus> {
-    let end = match before {
-        0 => match work.service().user(&work.proof, user).await {
-            Ok(view) => view.details.sequence,
-            Err(error) if *error.kind() == ErrorKind::UserNotFound => return Err(none()),
-            Err(error) => return Err(work.refuse(&error)),
-        },
-        before => before - 1,
-    };
     let start = end.saturating_sub(limit.into());
     let limit = u32::try_from(end - start).unwrap_or(limit);
     if limit == 0 {

@@ -62,7 +62,7 @@ impl Endpoint for ImportHumanUser {
 
     async fn perform(self, work: Work) -> Result<Self::Response, ErrorStatus> {
         let fields = Fields::of::<Self>();
-        fields.length("UserName", &self.user_name, Fields::V2_TEXT)?;
+        fields.plain("UserName", &self.user_name)?;
         let hash = self
             .hashed_password
             .map(|hash| hash.value)

@@ -1,9 +1,9 @@
 //! What callers may do to themselves (contract section 1.5).
 
-use portcullis_core::{Caller, ChangePassword, ErrorStatus, Evidence};
+use portcullis_core::{Caller, ChangePassword, ErrorStatus, Evidence, PolicyKind, PolicyScope};
 use zeroize::Zeroizing;
 
-use super::service;
+use super::{policies, service};
 use crate::{
     details,
     endpoint::{Access, Endpoint, Work},
@@ -57,6 +57,13 @@ impl Endpoint for GetMyPasswordComplexityPolicy {
     }
 
     async fn perform(self, work: Work) -> Result<Self::Response, ErrorStatus> {
+        if work.gate.policies.is_some() {
+            let scope = PolicyScope::Organisation;
+            let view = policies::read(&work, PolicyKind::Complexity, scope).await?;
+            return Ok(Self::Response {
+                policy: buffa::MessageField::some(policies::complexity::wire(&view)),
+            });
+        }
         let policy = work.service().complexity_policy(&work.proof).await;
         let policy = policy.map_err(|error| work.refuse(&error))?;
         Ok(Self::Response {

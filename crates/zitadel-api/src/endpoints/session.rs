@@ -142,7 +142,7 @@ impl Checks {
             Some(CheckUser(None)) => return Err(checks.refuse("Search: value is required")),
             Some(CheckUser(Some(Search::Id(id)))) => Some(checks.id("UserId", &id)?),
             Some(CheckUser(Some(Search::LoginName(name)))) => {
-                checks.length("LoginName", &name, Fields::V2_TEXT)?;
+                checks.plain("LoginName", &name)?;
                 begin.login_name = Some(name);
                 None
             }
@@ -157,7 +157,8 @@ impl Checks {
             Some(seconds) => {
                 let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
                 let invalid = || fields.refuse("Lifetime: value must be greater than 0s");
-                Some(Duration::from_secs(seconds.ok_or_else(invalid)?))
+                // A date needs four digits for its year.
+                Some(Duration::from_secs(seconds.ok_or_else(invalid)?).min(CENTURY))
             }
         };
         begin.operation = Some(work.operation()?);
@@ -205,7 +206,7 @@ impl Endpoint for SetSession {
 
     async fn perform(self, work: Work) -> Result<Self::Response, ErrorStatus> {
         let fields = Fields::of::<Self>();
-        fields.length("SessionId", &self.session_id, Fields::V2_TEXT)?;
+        fields.plain("SessionId", &self.session_id)?;
         let add = self.checks.validate(&work, fields, self.lifetime).await?;
         let present = sessions(&work)?
             .session_user(&work.proof, &self.session_id)
@@ -234,7 +235,7 @@ impl Endpoint for GetSession {
 
     async fn perform(self, work: Work) -> Result<Self::Response, ErrorStatus> {
         let fields = Fields::of::<Self>();
-        fields.length("SessionId", &self.session_id, Fields::V2_TEXT)?;
+        fields.plain("SessionId", &self.session_id)?;
         let (id, token) = (&self.session_id, token(self.session_token));
         let view = sessions(&work)?.session(&work.proof, id, token).await;
         let view = view.map_err(|error| refuse(&work, &error))?;
@@ -247,6 +248,7 @@ impl Endpoint for GetSession {
 impl Endpoint for DeleteSession {
     const SERVICE: &'static str = service::SESSION;
     const NAME: &'static str = "DeleteSession";
+    const DELETES_WITH_BODY: bool = true;
     type Response = v2::DeleteSessionResponse;
 
     fn access(&self, _: &Caller) -> Access {
@@ -255,7 +257,7 @@ impl Endpoint for DeleteSession {
 
     async fn perform(self, work: Work) -> Result<Self::Response, ErrorStatus> {
         let fields = Fields::of::<Self>();
-        fields.length("SessionId", &self.session_id, Fields::V2_TEXT)?;
+        fields.plain("SessionId", &self.session_id)?;
         let (id, token) = (&self.session_id, token(self.session_token));
         let ended = sessions(&work)?.end_session(&work.proof, id, token).await;
         let details = ended.map_err(|error| refuse(&work, &error))?;
@@ -264,6 +266,8 @@ impl Endpoint for DeleteSession {
         })
     }
 }
+
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 fn sessions(work: &Work) -> Result<&Arc<dyn SessionService>, ErrorStatus> {
     let absent = || ErrorStatus::plain(Code::Unimplemented, "sessions are not kept here");

@@ -97,7 +97,7 @@ impl<'de, M: Message> Visitor<'de> for Members<M> {
 }
 
 /// Whether a key is the field's name in the `.proto` file, or the same in lowerCamelCase.
-fn is_named(key: &str, name: &str) -> bool {
+pub(super) fn is_named(key: &str, name: &str) -> bool {
     if key == name {
         return true;
     }
@@ -217,7 +217,7 @@ pub(super) fn number(text: &str) -> Result<u64, Malformed> {
     Ok(number as u64)
 }
 
-/// The whole seconds of a duration such as `3600s` or `1.5s`.
+/// The seconds of a duration, the last one begun included, such as `3600s` or `1.5s`.
 pub(super) fn seconds(text: &str) -> Result<i64, Malformed> {
     let text = text.strip_suffix('s').ok_or(Malformed)?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -225,7 +225,9 @@ pub(super) fn seconds(text: &str) -> Result<i64, Malformed> {
     if !digits(whole.strip_prefix('-').unwrap_or(whole)) || !digits(fraction) {
         return Err(Malformed);
     }
-    whole.parse().map_err(|_| Malformed)
+    let seconds: i64 = whole.parse().map_err(|_| Malformed)?;
+    let is_begun = fraction.bytes().any(|digit| digit != b'0');
+    Ok(seconds.saturating_add(i64::from(is_begun && !whole.starts_with('-'))))
 }
 
 /// The text of a JSON string.
@@ -364,7 +366,14 @@ mod tests {
 
     #[test]
     fn durations_end_in_s() {
-        for (text, expected) in [("3600s", 3600), ("1.5s", 1), ("-2s", -2), ("0s", 0)] {
+        for (text, expected) in [
+            ("3600s", 3600),
+            ("1.5s", 2),
+            ("0.001s", 1),
+            ("1.0s", 1),
+            ("-2s", -2),
+            ("0s", 0),
+        ] {
             assert_eq!(seconds(text).ok(), Some(expected), "{text}");
         }
         for text in ["", "s", "1", "1.s", ".5s", "+1s", "1e3s", "--1s"] {

@@ -48,6 +48,7 @@ impl DocumentStore for MemoryStore {
             let (created, changed) = (stored.created, stored.changed);
             Some(Document::new(
                 text,
+                stored.operation,
                 stored.revision,
                 created,
                 changed,
