@@ -325,7 +325,7 @@ impl UserStore for RowStore {
             EventScope::User(key) => Some(key),
             _ => return Err(unknown("scope of events")),
         };
-        // A cursor is how much of the outbox was read, for both scopes.
+        // A cursor is how much was read: of the outbox, or of one user's events.
         let after = match &query.after {
             None => 0,
             Some(cursor) => cursor
@@ -336,9 +336,10 @@ impl UserStore for RowStore {
         let limit = query.limit.min(EventQuery::MAX_PAGE) as usize;
         let (tables, _) = self.begin();
         let mut page = EventPage::new(Vec::new(), query.after.clone());
-        let numbered = (1_usize..).zip(&tables.outbox).skip(after);
-        let asked = numbered.filter(|(_, event)| of.is_none_or(|key| event.key == *key));
-        for (position, event) in asked.take(limit) {
+        let asked = tables.outbox.iter();
+        let asked = asked.filter(|event| of.is_none_or(|key| event.key == *key));
+        let numbered = (1_usize..).zip(asked).skip(after);
+        for (position, event) in numbered.take(limit) {
             page.events.push(event.clone());
             page.next = Some(Cursor::new(position.to_string()));
         }
