@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_librarys_own_check_agrees_with_owasp() {
+    fn the_check_of_the_library_agrees_with_owasp() {
         for memory in [7_168, 9_216, 12_288, 19_456, 47_104]
             .into_iter()
             .flat_map(|m| [m - 1, m])
