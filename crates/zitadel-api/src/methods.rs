@@ -102,14 +102,40 @@ static METHODS: &[Method] = &[
     Method::of::<UpdateMyPassword>(),
 ];
 
+/// A path over REST, and what answers there.
+type Route = (&'static str, MethodRouter<Arc<Shared>>);
+
 /// The REST side (contract sections 1.1 and 1.5).
 pub(crate) fn rest() -> Router<Arc<Shared>> {
-    let routes: Vec<(&str, MethodRouter<Arc<Shared>>)> = vec![
+    let routes = [own(), policies(), users(), version_2()]
+        .into_iter()
+        .flatten();
+    routes.fold(Router::new(), |router, (path, endpoint)| {
+        let endpoint = endpoint.fallback(rest::method_not_allowed);
+        match path.split_once('{').zip(path.split_once('}')) {
+            // An empty segment is an empty id, which a parameter never is.
+            Some(((before, _), (_, after))) => router
+                .route(&format!("{before}{after}"), endpoint.clone())
+                .route(path, endpoint),
+            None => router.route(path, endpoint),
+        }
+    })
+}
+
+/// What callers may do to themselves.
+fn own() -> Vec<Route> {
+    vec![
         (
             "/auth/v1/policies/passwords/complexity",
             get(serve::<GetMyPasswordComplexityPolicy>),
         ),
         ("/auth/v1/users/me/password", put(serve::<UpdateMyPassword>)),
+    ]
+}
+
+/// Policies of the management API.
+fn policies() -> Vec<Route> {
+    vec![
         (
             "/management/v1/policies/lockout",
             get(serve::<GetLockoutPolicy>)
@@ -143,6 +169,12 @@ pub(crate) fn rest() -> Router<Arc<Shared>> {
             "/management/v1/policies/default/password/complexity",
             get(serve::<GetDefaultPasswordComplexityPolicy>),
         ),
+    ]
+}
+
+/// Users of the management API.
+fn users() -> Vec<Route> {
+    vec![
         (
             "/management/v1/users/human/_import",
             post(serve::<ImportHumanUser>),
@@ -180,6 +212,12 @@ pub(crate) fn rest() -> Router<Arc<Shared>> {
             "/management/v1/users/{user_id}/password/_reset",
             post(serve::<SendHumanResetPasswordNotification>),
         ),
+    ]
+}
+
+/// Version 2.
+fn version_2() -> Vec<Route> {
+    vec![
         ("/v2/sessions", post(serve::<CreateSession>)),
         (
             "/v2/sessions/{session_id}",
@@ -201,17 +239,5 @@ pub(crate) fn rest() -> Router<Arc<Shared>> {
             "/v2/users/{user_id}/password_reset",
             post(serve::<PasswordReset>),
         ),
-    ];
-    routes
-        .into_iter()
-        .fold(Router::new(), |router, (path, endpoint)| {
-            let endpoint = endpoint.fallback(rest::method_not_allowed);
-            match path.split_once('{').zip(path.split_once('}')) {
-                // An empty segment is an empty id, which a parameter never is.
-                Some(((before, _), (_, after))) => router
-                    .route(&format!("{before}{after}"), endpoint.clone())
-                    .route(path, endpoint),
-                None => router.route(path, endpoint),
-            }
-        })
+    ]
 }

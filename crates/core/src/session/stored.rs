@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SessionIssued, SessionToken, SessionView, Sessions};
+use super::{SessionIssued, SessionToken, SessionView, sessions::Sessions};
 use crate::{
     authority::Authorized,
     clock::Timestamp,
