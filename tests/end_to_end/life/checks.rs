@@ -1,6 +1,6 @@
 //! Passwords are checked and changed.
 
-use portcullis_tests::{Body, Detail, Door, NOBODY, Options, Server};
+use portcullis_tests::{Body, Detail, Door, NOBODY, Options, Server, exchange};
 use prost::Message;
 use serde_json::Value;
 use zitadel::api::zitadel::session::v2::GetSessionResponse;
@@ -243,4 +243,56 @@ async fn a_session_goes_through_its_life_on_every_server() {
             "{door:?}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_for_who_began_it_or_has_its_token() {
+    let server = Server::start().await;
+    prepare(&server, "42").await;
+    let begun = session_of("42").through(Door::Rest, server.address).await;
+    let (session, token) = issued(&begun);
+    let bearer = format!("Bearer {NOBODY}");
+    let headers = [("authorization", bearer.as_str())];
+    let path = format!("/v2/sessions/{session}");
+    let with_token = format!("{path}?sessionToken={token}");
+    let body = serde_json::json!({"sessionToken": token}).to_string();
+    for (method, path, body, status) in [
+        ("GET", &path, "", 403),
+        ("GET", &format!("{path}?sessionToken=guessed"), "", 403),
+        ("GET", &with_token, "", 200),
+        ("DELETE", &path, "", 403),
+        ("DELETE", &path, &*body, 200),
+        ("GET", &with_token, "", 404),
+    ] {
+        let reply = exchange(server.address, method, path, &headers, body.as_bytes()).await;
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_session_is_told_without_a_token_and_only_as_itself() {
+    let server = Server::start().await;
+    prepare(&server, "42").await;
+    const ID: (&str, &str) = (
+        "x-portcullis-operation-id",
+        "000102030405060708090a0b0c0d0e0f",
+    );
+    let create = |user: &str| session_of(user).header(ID.0, ID.1);
+    let first = create("42").through(Door::Rest, server.address).await;
+    let (session, token) = issued(&first);
+    assert!(!token.is_empty());
+    for door in Door::ALL {
+        let again = create("42").through(door, server.address).await;
+        assert_eq!(issued(&again), (session.clone(), String::new()), "{door:?}");
+        let other = create("locked").through(door, server.address).await;
+        assert_eq!(other.id(), Some("PORTCULLIS-Oper2"), "{door:?}: {other:?}");
+        // The same id for another method is no repetition either.
+        let set = set_session(&session, &token, GOOD).header(ID.0, ID.1);
+        let set = set.through(door, server.address).await;
+        assert_eq!(set.id(), Some("PORTCULLIS-Oper2"), "{door:?}: {set:?}");
+    }
+    // What was handed out still opens it.
+    let right = set_session(&session, &token, GOOD);
+    let outcome = right.through(Door::Rest, server.address).await;
+    assert_eq!(outcome.code, 0, "{outcome:?}");
 }

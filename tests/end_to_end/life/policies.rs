@@ -184,3 +184,37 @@ async fn settings_say_the_same_and_whose_they_are() {
     let answer = ask(&server, ADMIN, "GET", url, json!(null)).await;
     assert_eq!(answer.1["policy"]["minLength"], "8", "{answer:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_change_of_a_policy_is_told_and_only_as_itself() {
+    let server = Server::start().await;
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        (
+            "x-portcullis-operation-id",
+            "000102030405060708090a0b0c0d0e0f",
+        ),
+    ];
+    let url = "/management/v1/policies/password/complexity";
+    let address = server.address;
+    let go = |method: &'static str, body: Value| async move {
+        let body = body.to_string();
+        let reply = exchange(address, method, url, &headers, body.as_bytes()).await;
+        (reply.status, reply.json())
+    };
+    let first = go("POST", json!({"minLength": "12"})).await;
+    assert_eq!(first.0, 200, "{first:?}");
+    let again = go("POST", json!({"minLength": "12"})).await;
+    assert_eq!(again.1["details"]["sequence"], "1", "{again:?}");
+    for (method, body) in [
+        ("POST", json!({"minLength": "13"})),
+        ("PUT", json!({"minLength": "13"})),
+        ("DELETE", json!(null)),
+    ] {
+        let answer = go(method, body).await;
+        assert_eq!(id(&answer), "PORTCULLIS-Oper2", "{method}: {answer:?}");
+    }
+    let read = go("GET", json!(null)).await;
+    assert_eq!(read.1["policy"]["minLength"], "12", "{read:?}");
+}
