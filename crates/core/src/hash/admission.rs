@@ -267,6 +267,11 @@ impl<T> Gate<T> {
         self.closed = true;
     }
 
+    /// Whether a job waits for its turn. A thread that is woken without one sleeps on at once.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
     /// Whether nobody is in.
     pub(super) fn is_empty(&self) -> bool {
         self.tickets.is_empty()

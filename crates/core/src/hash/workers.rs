@@ -126,8 +126,10 @@ impl Workers {
             let mut gate = self.lock();
             if let Some(job) = gate.next(self.clock.elapsed()) {
                 record(&gate);
-                // There may be room for more than one.
-                self.changed.notify_one();
+                if gate.is_waiting() {
+                    // There may be room for more than one.
+                    self.changed.notify_one();
+                }
                 return Some(job);
             }
             if gate.is_finished() {
@@ -254,6 +256,7 @@ impl Drop for Ticket {
         let task = gate.leave(self.now(), self.id);
         record(&gate);
         let (empty, finished) = (gate.is_empty(), gate.is_finished());
+        let waiting = gate.is_waiting();
         drop(gate);
         drop(task);
         if empty {
@@ -261,7 +264,7 @@ impl Drop for Ticket {
         }
         if finished {
             self.workers.changed.notify_all();
-        } else {
+        } else if waiting {
             self.workers.changed.notify_one();
         }
     }
