@@ -72,8 +72,8 @@ impl DocumentStore for SqliteStore {
     async fn document(&self, key: &DocumentKey) -> Result<Option<Document>, StoreError> {
         let mut reader = self.reader().await?;
         let now = self.clock.now();
-        let stored = queries::document(&mut reader, key).await?;
-        let present = stored.filter(|stored| stored.is_there(now));
+        let stored = queries::document(&mut reader, key).await;
+        let present = reader.done(stored)?.filter(|stored| stored.is_there(now));
         Ok(present.and_then(Stored::load))
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod migrate;
 mod mutation;
 mod queries;
+mod readers;
 mod row;
 mod store;
 mod user;

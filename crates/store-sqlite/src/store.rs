@@ -12,8 +12,7 @@ use portcullis_core::{
     },
 };
 use sqlx::{
-    Connection, Sqlite, SqlitePool,
-    pool::PoolConnection,
+    Connection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 
@@ -23,6 +22,7 @@ use crate::{
     error::Error,
     migrate::{self, Mode},
     mutation, queries,
+    readers::{Reader, Readers},
     user::User,
 };
 
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone)]
 pub struct SqliteStore {
     pub(crate) clock: Arc<dyn Clock>,
-    readers: SqlitePool,
+    readers: Readers,
     pub(crate) writer: SqlitePool,
 }
 
@@ -102,13 +102,13 @@ impl SqliteStore {
         migrate::prepare(config, &path, mode).await?;
         Ok(Self {
             clock,
-            writer: pool(1, config.writing(&path)).await?,
-            readers: pool(config.readers.max(1), config.reading(&path)).await?,
+            writer: writer(config.writing(&path)).await?,
+            readers: Readers::open(config.readers, config.reading(&path)).await?,
         })
     }
 
-    pub(crate) async fn reader(&self) -> Result<PoolConnection<Sqlite>, Error> {
-        self.readers.acquire().await.map_err(Error::Statement)
+    pub(crate) async fn reader(&self) -> Result<Reader<'_>, Error> {
+        self.readers.acquire(QUEUE_TIMEOUT).await
     }
 }
 
@@ -131,7 +131,8 @@ impl UserStore for SqliteStore {
 
     async fn load(&self, key: &UserKey) -> Result<Option<UserRecord>, StoreError> {
         let mut reader = self.reader().await?;
-        Ok(queries::user(&mut reader, key).await?.map(User::load))
+        let user = queries::user(&mut reader, key).await;
+        Ok(reader.done(user)?.map(User::load))
     }
 
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
@@ -165,7 +166,8 @@ impl UserStore for SqliteStore {
 
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
         let mut reader = self.reader().await?;
-        Ok(queries::events(&mut reader, query).await?)
+        let page = queries::events(&mut reader, query).await;
+        Ok(reader.done(page)?)
     }
 
     async fn operation(
@@ -174,8 +176,8 @@ impl UserStore for SqliteStore {
         operation: OperationId,
     ) -> Result<Option<OperationRecord>, StoreError> {
         let mut reader = self.reader().await?;
-        let done = queries::operation(&mut reader, operation).await?;
-        Ok(done.and_then(|done| done.applied_to(key)))
+        let done = queries::operation(&mut reader, operation).await;
+        Ok(reader.done(done)?.and_then(|done| done.applied_to(key)))
     }
 }
 
@@ -183,13 +185,14 @@ impl UserStore for SqliteStore {
 impl StoreHealth for SqliteStore {
     async fn check(&self) -> Result<(), StoreError> {
         let mut reader = self.reader().await?;
-        Ok(queries::check(&mut reader).await?)
+        let checked = queries::check(&mut reader).await;
+        Ok(reader.done(checked)?)
     }
 }
 
-async fn pool(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool, Error> {
+async fn writer(options: SqliteConnectOptions) -> Result<SqlitePool, Error> {
     let pool = SqlitePoolOptions::new()
-        .max_connections(connections)
+        .max_connections(1)
         .acquire_timeout(QUEUE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
