@@ -106,10 +106,18 @@ pub(crate) fn free_memory() -> u64 {
 
 /// Memory of this process, in MiB.
 pub(crate) fn resident() -> f64 {
-    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"));
-    let kibibytes: f64 = line
-        .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-        .unwrap_or(0.0);
-    kibibytes / 1024.0
+    memory_of("self").0
+}
+
+/// Memory of a process in use, and the most that ever was, in MiB.
+pub(crate) fn memory_of(process: &str) -> (f64, f64) {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let mebibytes = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        let kibibytes: f64 = line
+            .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .unwrap_or(0.0);
+        kibibytes / 1024.0
+    };
+    (mebibytes("VmRSS:"), mebibytes("VmHWM:"))
 }

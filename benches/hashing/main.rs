@@ -4,7 +4,7 @@
 //! cargo bench -p portcullis-benches --bench hash [-- --quick] [--report] [--all]
 //! ```
 //!
-//! It takes about four minutes, with `--quick` less than one. `--report` writes
+//! It takes about ten minutes, with `--quick` about two. `--report` writes
 //! `benches/report/`: tables and pictures. `--all` adds the first recommendation of RFC 9106, which
 //! takes 2 GiB for each hash. It exits with 1 if a bar is missed.
 #![expect(clippy::unwrap_used, reason = "a bench reports by panicking")]
@@ -20,6 +20,8 @@ mod machine;
 mod plots;
 mod pools;
 mod report;
+mod served;
+mod server;
 
 use std::{
     env, fs,
@@ -43,7 +45,8 @@ struct Options {
 
 fn main() -> ExitCode {
     let mut options = Options::default();
-    for argument in env::args().skip(1) {
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
         match argument.as_str() {
             // Cargo's own.
             "--bench" => {}
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
             "--all" => options.all = true,
             // A process of its own, so that nothing else is in its memory.
             FRESH | POOL => return sample_memory(argument == FRESH),
+            server::SERVE => return server::serve(arguments),
             _ => {
                 eprintln!("usage: cargo bench --bench hash [-- [--quick] [--report] [--all]]");
                 return ExitCode::from(2);
@@ -84,8 +88,10 @@ fn measure(options: &Options) -> Results {
     say("16 callers, page faults");
     let mut bars = bars::of_one_caller(&contests);
     bars.extend(load::bars(if options.quick { 4 } else { 14 }));
+    say("the service");
+    bars.extend(served::bars(served::Effort::new(options.quick)));
     say("overload");
-    let seconds = Duration::from_secs(if options.quick { 3 } else { 10 });
+    let seconds = Duration::from_secs(if options.quick { 3 } else { 60 });
     let overloads = [4.0, 10.0]
         .map(|times| load::overload(times, seconds))
         .into();

@@ -168,6 +168,6 @@ refused with a retry time |
 const ELSEWHERE: &str = "
 ## What is not measured here
 
-What the service adds to a hash is in the bench `service`. The C libraries are not called: this
+What the service adds to a hash, in time of the processor, is in the bench `service`. The C libraries are not called: this
 workspace has foreign code in one crate only.
 ";
