@@ -63,6 +63,8 @@ impl Users {
     /// Creates the users that are absent, and says how many that were. It may be called again
     /// after an error: what was created then is not created twice.
     ///
+    /// A user who was removed is not absent: a restart brings nobody back.
+    ///
     /// Each gets its username as a login name, unless another user has it.
     pub(crate) async fn apply(
         &self,
@@ -71,12 +73,16 @@ impl Users {
     ) -> Result<usize, StoreError> {
         let mut created = 0;
         for user in &self.0 {
-            if let CreateOutcome::Created(_) = store.create(user).await? {
-                created += 1;
+            match store.load(&user.key).await? {
+                Some(record) if record.state == UserState::Removed => continue,
+                Some(_) => {}
+                None => {
+                    if let CreateOutcome::Created(_) = store.create(user).await? {
+                        created += 1;
+                    }
+                }
             }
-            let is_there = store.load(&user.key).await?;
-            let is_there = is_there.is_some_and(|record| record.state != UserState::Removed);
-            if is_there && names.claim(&user.key, &user.username).await? == Claim::Taken {
+            if names.claim(&user.key, &user.username).await? == Claim::Taken {
                 tracing::warn!(user = %user.key.user(), "the login name belongs to another user");
             }
         }

@@ -34,6 +34,7 @@ mod lost_answers;
 mod operations;
 mod outages;
 mod own;
+mod removals;
 mod secrets;
 mod settings;
 mod store;

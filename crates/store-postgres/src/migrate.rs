@@ -132,7 +132,7 @@ const TABLE: &str = "CREATE TABLE migrations (
     checksum bytea NOT NULL,
     execution_time bigint NOT NULL
 )";
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (
         2,
@@ -150,5 +150,10 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         6,
         "documents",
         include_str!("../migrations/0006_documents.sql"),
+    ),
+    (
+        7,
+        "identities",
+        include_str!("../migrations/0007_identities.sql"),
     ),
 ];

@@ -56,7 +56,7 @@ impl Queries {
             check: call("is_writable", "is_writable", 0),
             commit: call(MUTATION, "commit_change", 16),
             confirm: sql(CONFIRM.to_owned()),
-            create: call(MUTATION, "create_user", 11),
+            create: call(MUTATION, "create_identity", 11),
             document: call(DOCUMENT, "read_document", 3),
             durability: sql(DURABILITY.to_owned()),
             guard: call("guard::text", "guard", 2),

@@ -99,7 +99,7 @@ impl NewUser {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateOutcome {
-    /// The user was created.
+    /// The user was created, anew if the id was a removed user's.
     Created(ObjectDetails),
     /// A user with this key exists already and was not touched.
     Exists,
