@@ -11,6 +11,7 @@ mod change;
 mod check;
 mod codes;
 mod faults;
+mod hashes;
 mod order;
 mod state;
 mod work;
