@@ -13,6 +13,7 @@ mod codes;
 mod faults;
 mod hashes;
 mod order;
+mod sessions;
 mod state;
 mod work;
 mod world;
