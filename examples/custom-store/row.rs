@@ -205,7 +205,9 @@ impl UserRow {
         self.state = change.state.unwrap_or(self.state);
         match &change.code {
             CodeChange::Consume { .. } => self.code = None,
-            CodeChange::Issue(code) => self.code = Some(code.clone()),
+            CodeChange::Issue(_) | CodeChange::IssueFor { .. } => {
+                self.code = change.code.issued(now);
+            }
             CodeChange::Keep => {}
             _ => return Err(unknown("change of a code")),
         }

@@ -132,7 +132,7 @@ const TABLE: &str = "CREATE TABLE migrations (
     checksum bytea NOT NULL,
     execution_time bigint NOT NULL
 )";
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (
         2,
@@ -156,4 +156,5 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
         "identities",
         include_str!("../migrations/0007_identities.sql"),
     ),
+    (8, "ends", include_str!("../migrations/0008_ends.sql")),
 ];

@@ -190,7 +190,9 @@ impl User {
         }
         match &change.code {
             CodeChange::Consume { .. } => self.record.code = None,
-            CodeChange::Issue(code) => self.record.code = Some(code.clone()),
+            CodeChange::Issue(_) | CodeChange::IssueFor { .. } => {
+                self.record.code = change.code.issued(now);
+            }
             CodeChange::Keep => {}
             _ => return Err(Error::Unsupported),
         }

@@ -119,6 +119,7 @@ macro_rules! __with_cases {
                 a_forgotten_lease_is_still_a_guess,
                 a_lease_that_ran_out_is_no_guess_at_a_code_issued_with_the_change,
                 a_code_expires_at_a_microsecond,
+                a_code_that_is_issued_for_a_time_ends_by_the_stores_clock,
             }
             take_attempt {
                 permits_are_granted_below_the_limit,

@@ -224,11 +224,10 @@ impl SessionService for Sessions {
         let token = SessionToken::draw(&*self.random)?;
         let checked = self.check(proof, &found.stored, &mut add).await?;
         loop {
-            let left = add.lifetime.or_else(|| found.left(self.now()));
             let (mut stored, revision) = (found.stored, Some(found.revision));
             stored.note(&checked)?;
             stored.token = token.digest();
-            let written = self.write(&id, operation, revision, &stored, left);
+            let written = self.write(&id, operation, revision, &stored, add.lifetime);
             if let Some(details) = written.await? {
                 let user = stored.user;
                 return self.issued(proof, id, token, details, user.as_ref()).await;

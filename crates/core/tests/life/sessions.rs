@@ -8,9 +8,10 @@ use std::{
 
 use async_trait::async_trait;
 use portcullis_core::{
-    AnswerMode, Authorized, Caller, CreateSession, Error, ErrorKind, HashString, MemoryStore,
-    Operation, OperationId, OrgId, PasswordHasher, Permission, Policies, SessionIssued,
-    SessionRefusal, SessionService, Sessions, SetSession, StoreError, UserKey, UserStore, danger,
+    AnswerMode, Authorized, Caller, Clock, CreateSession, Error, ErrorKind, HashString,
+    ManualClock, MemoryStore, Operation, OperationId, OrgId, PasswordHasher, Permission, Policies,
+    SessionIssued, SessionRefusal, SessionService, Sessions, SetSession, StoreError, UserKey,
+    UserStore, danger,
     store::{
         Document, DocumentKey, DocumentOutcome, DocumentStore, DocumentWrite, NewUser, UserKind,
         UserState,
@@ -297,4 +298,23 @@ async fn a_repeated_beginning_that_comes_late_is_told_what_there_is() {
     let late = rig.begin(named(Operation::Fresh(id))).await.unwrap();
     assert_eq!((late.session, late.details.sequence), (first.session, 2));
     assert!(late.token.is_none());
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_was_said_whatever_a_servers_clock_says() {
+    let world = World::alice(Policies::default()).await;
+    let rig = Rig::new(world, AnswerMode::Zitadel);
+    let mut add = CreateSession::default();
+    add.lifetime = Some(Duration::from_secs(3_600));
+    let issued = rig.begin(add).await.unwrap();
+    let (admin, id) = (proof(), issued.session.as_str());
+    let view = rig.sessions.session(&admin, id, None).await.unwrap();
+    let off = rig.world.clock.now() + Duration::from_secs(10 * 365 * 86_400);
+    let off = Arc::new(ManualClock::at(off));
+    let memory = Arc::new(rig.world.memory.clone());
+    let other = Sessions::new(rig.world.service.clone(), memory.clone(), memory, off);
+    let set = SetSession::new(id, None, CreateSession::default());
+    other.set_session(&admin, set).await.unwrap();
+    let later = rig.sessions.session(&admin, id, None).await.unwrap();
+    assert_eq!((later.expires, later.details.sequence), (view.expires, 2));
 }

@@ -56,7 +56,7 @@ async fn sixteen_stores_open_one_new_schema_at_once() {
     let mut raw = place.raw().await;
     let applied = count(&mut raw, "SELECT count(*) FROM migrations").await;
     let files = count(&mut raw, "SELECT count(DISTINCT version) FROM migrations").await;
-    assert_eq!((applied, files), (7, 7));
+    assert_eq!((applied, files), (8, 8));
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
                  AND (classid::bigint << 32) | objid::bigint \
                    = hashtextextended('portcullis migrates ' || current_schema(), 0)";
@@ -272,7 +272,7 @@ async fn a_standby_serves_nobody_until_it_is_promoted() {
     primary.kill().await;
     standby.promote().await;
     crate::users::commit(&store, "42").await;
-    crate::users::assert_consistent(&store, "42").await;
+    assert_consistent(&store, "42").await;
 }
 
 #[tokio::test]
@@ -306,7 +306,13 @@ async fn what_a_release_before_calls_leaves_a_removed_user_alone() {
     let store = place.open().await;
     create(&store, "42").await;
     let event = EventKind::Removed;
-    let removal = Change::new(key("42"), Method::ChangeState, operation(), Version(1), event);
+    let removal = Change::new(
+        key("42"),
+        Method::ChangeState,
+        operation(),
+        Version(1),
+        event,
+    );
     let removal = removal.with_state(UserState::Removed);
     let outcome = store.commit(&removal).await.unwrap();
     assert!(matches!(outcome, CommitOutcome::Committed(_)));

@@ -196,7 +196,9 @@ impl User {
         }
         match &change.code {
             CodeChange::Consume { .. } => self.code = None,
-            CodeChange::Issue(code) => self.code = Some(code.clone()),
+            CodeChange::Issue(_) | CodeChange::IssueFor { .. } => {
+                self.code = change.code.issued(now);
+            }
             CodeChange::Keep => {}
         }
         self.record.version = self.record.version.next();
