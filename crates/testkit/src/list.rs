@@ -145,6 +145,12 @@ macro_rules! __with_cases {
                 leases_are_kept_to_the_microsecond,
                 a_removed_user_is_not_found,
             }
+            extremes {
+                limits_of_any_size_are_limits,
+                leases_of_any_length_are_kept,
+                waits_of_any_length_are_waited_for,
+                waits_that_begin_at_any_count_begin_there,
+            }
             waits {
                 no_attempt_waits_before_the_schedule_begins,
                 waits_double_up_to_the_longest,
@@ -217,6 +223,7 @@ macro_rules! __with_cases {
                 the_same_operation_again_returns_the_first_result,
                 an_operation_of_another_user_or_method_is_reused,
                 a_removed_user_has_nothing_to_upgrade,
+                a_change_wins_over_a_slow_rehash_in_every_order,
             }
             events {
                 one_users_events_come_by_sequence_all_of_them_once,
