@@ -27,6 +27,7 @@ mod bad_starts;
 mod choice;
 mod crowd;
 mod example;
+mod floods;
 mod hang_ups;
 mod hostile_ids;
 mod kills;

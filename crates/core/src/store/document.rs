@@ -16,6 +16,8 @@ use crate::{clock::Timestamp, error::StoreError, id::OperationId};
 named! {
     /// What a document is.
     DocumentKind {
+        /// A secret that all servers share; one that is of no use to who reads the store.
+        Key = "key",
         /// Whose login name it is.
         LoginName = "login_name",
         /// The policies of an organisation, or of the instance.
