@@ -6,7 +6,10 @@ mod doors;
 mod fleet;
 mod flood;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use portcullis_tests::{ADMIN, Ask, Door};
 
@@ -30,7 +33,7 @@ async fn no_flood_gets_more_than_its_limit(store: Store) {
         let set = set.through(Door::Rest, fleet.addresses()[0]).await;
         assert_eq!(set.code, 0, "{set:?}");
     }
-    let size = Size::asked();
+    let (size, begun) = (Size::asked(), Instant::now());
     let of_one = flood(&mut fleet, size, Arc::new(|n| check("42", n))).await;
     let some = 1..=LIMIT;
     assert!(some.contains(&of_one.hashes), "{store:?}: {of_one:?}");
@@ -47,7 +50,8 @@ async fn no_flood_gets_more_than_its_limit(store: Store) {
     let hurried = Arc::new(|n| check("inactive", n).hurried());
     let hurried = flood(&mut fleet, size, hurried).await;
     assert!(hurried.hashes <= LIMIT, "{store:?}: {hurried:?}");
-    println!("{store:?}: {of_one} {of_nobody} {through_all} {hurried}");
+    let took = begun.elapsed();
+    println!("{store:?}: {of_one} {of_nobody} {through_all} {hurried} in {took:?}");
 
     an_administrator_gets_through(&fleet, size).await;
 
@@ -75,6 +79,6 @@ async fn an_administrator_gets_through(fleet: &Fleet, size: Size) {
         assert_eq!(set.code, 0, "{set:?}");
         sets += 1;
     }
-    let outcome = flood.end().await;
-    println!("{sets} new passwords while {outcome}");
+    let answered = flood.end().await.answered;
+    println!("{sets} new passwords amid {answered} answers");
 }

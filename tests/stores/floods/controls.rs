@@ -18,6 +18,7 @@ use portcullis_core::{
 };
 use portcullis_tests::{InProcess, rig};
 use portcullis_zitadel_api::ZitadelApi;
+use tokio::sync::watch;
 
 use super::{
     LIMIT,
@@ -29,6 +30,7 @@ const SERVERS: usize = 4;
 const SIZE: Size = Size {
     guesses: 200,
     connections: 64,
+    kills: 0,
 };
 
 /// What is wrong with a store.
@@ -48,6 +50,8 @@ struct Buggy {
     shared: MemoryStore,
     /// This server's own counters.
     own: MemoryStore,
+    /// Guesses that every server together let in without counting them.
+    uncounted: watch::Sender<usize>,
 }
 
 impl Buggy {
@@ -66,14 +70,19 @@ impl Buggy {
         let record = self.shared.load(key).await?;
         let failures = record.map_or(0, |record| record.failures);
         Ok(if failures < request.limits.limit() {
+            self.uncounted.send_modify(|guesses| *guesses += 1);
             AttemptOutcome::Permitted { failures }
         } else {
             AttemptOutcome::Stopped { failures }
         })
     }
 
-    /// A permit that is taken and settled at once.
+    /// A permit that is taken and settled at once, but not before one too many has been let in: how
+    /// fast guesses come is no part of this.
     async fn count(&self, settlement: &Settlement) -> Result<SettleOutcome, StoreError> {
+        let mut uncounted = self.uncounted.subscribe();
+        let too_many = uncounted.wait_for(|guesses| *guesses > LIMIT).await;
+        drop(too_many.expect("the sender lives"));
         let (subject, permit) = (settlement.subject.clone(), settlement.permit);
         let limits = portcullis_core::store::AttemptLimits::default();
         let request = AttemptRequest::new(subject, permit, limits);
@@ -120,7 +129,7 @@ impl UserStore for Buggy {
     }
 }
 
-/// Argon2id that counts, and takes long enough for guesses to meet.
+/// Argon2id that counts.
 #[derive(Debug)]
 struct Counting {
     inner: Argon2id,
@@ -162,7 +171,7 @@ impl PasswordHasher for Counting {
 async fn flooded(bug: Bug) -> usize {
     let (shared, hashes) = (MemoryStore::new(), Arc::new(AtomicUsize::new(0)));
     rig::create(&shared, "42").await;
-    let mut servers = Vec::new();
+    let (mut servers, uncounted) = (Vec::new(), watch::Sender::new(0));
     for _ in 0..SERVERS {
         let own = MemoryStore::new();
         rig::create(&own, "42").await;
@@ -170,6 +179,7 @@ async fn flooded(bug: Bug) -> usize {
             bug,
             shared: shared.clone(),
             own,
+            uncounted: uncounted.clone(),
         });
         servers.push(serve(store, &shared, &hashes).await);
     }
@@ -184,7 +194,7 @@ async fn serve(store: Arc<Buggy>, documents: &MemoryStore, hashes: &Arc<AtomicUs
     let lockout = LockoutPolicy::new(LIMIT.try_into().unwrap());
     let policies = Policies::default().with_lockout(lockout);
     let hasher = Arc::new(Counting {
-        inner: Argon2id::new(Argon2Params::new(4_096, 1, 1).unwrap()),
+        inner: Argon2id::new(Argon2Params::new(8, 1, 1).unwrap()),
         hashes: Arc::clone(hashes),
     });
     let engine = Engine::builder(store.clone())

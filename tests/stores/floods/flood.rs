@@ -14,17 +14,15 @@ use tokio::{sync::watch, task::JoinSet};
 
 use super::{doors::Guess, fleet::Fleet};
 
-/// How often a server is killed in a flood.
-const KILLS: usize = 10;
-
 /// What is asked for of the n-th guess.
 pub(super) type Script = Arc<dyn Fn(usize) -> Guess + Send + Sync>;
 
-/// How many guesses come, and from how many connections at once.
+/// How many guesses come, from how many connections at once, and how often a server is killed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Size {
     pub(super) guesses: usize,
     pub(super) connections: usize,
+    pub(super) kills: usize,
 }
 
 impl Size {
@@ -32,10 +30,11 @@ impl Size {
     pub(super) fn asked() -> Self {
         let asked = std::env::var("PORTCULLIS_GUESSES").ok();
         let guesses = asked.and_then(|text| text.parse().ok()).unwrap_or(500);
-        let connections = if guesses > 500 { 256 } else { 64 };
+        let (connections, kills) = if guesses > 500 { (256, 10) } else { (64, 2) };
         Self {
             guesses,
             connections,
+            kills,
         }
     }
 }
@@ -60,8 +59,8 @@ pub(super) async fn flood(fleet: &mut Fleet, size: Size, script: Script) -> Outc
     let before = fleet.hashes().await;
     let addresses = Arc::new(Mutex::new(fleet.addresses()));
     let mut flood = Running::start(size, &addresses, &script);
-    for kill in 1..=KILLS {
-        flood.wait_for(size.guesses * kill / (KILLS + 1)).await;
+    for kill in 1..=size.kills {
+        flood.wait_for(size.guesses * kill / (size.kills + 1)).await;
         fleet.kill_one().await;
         *addresses.lock().unwrap() = fleet.addresses();
     }
