@@ -87,7 +87,7 @@ async fn several_servers_agree_on_a_key() {
     several_servers(|builder, store| builder.with_documents(Arc::new(store.clone()))).await;
 }
 
-async fn several_servers(shared: impl Fn(EngineBuilder, &MemoryStore) -> EngineBuilder) {
+async fn several_servers(shared: fn(EngineBuilder, &MemoryStore) -> EngineBuilder) {
     let world = World::new(lockout(5));
     world.person("alice", UserState::Active, true).await;
     let server = || {

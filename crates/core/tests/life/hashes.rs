@@ -11,8 +11,8 @@ use portcullis_core::{
 
 use crate::world::{Counting, RIGHT, World, cheap, key, secret, user};
 
-fn pepper(id: &[u8]) -> Pepper {
-    Pepper::new(KeyId::new(id).unwrap(), vec![id[0]; 32]).unwrap()
+fn pepper(id: &[u8; 1]) -> Pepper {
+    Pepper::new(KeyId::new(id).unwrap(), id.repeat(32)).unwrap()
 }
 
 fn hasher(memory: u32, passes: u32, lanes: u32) -> Argon2id {
