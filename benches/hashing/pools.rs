@@ -38,8 +38,16 @@ impl PasswordHasher for ByKernel {
         Ok(hash.as_stored() == self.known && tag != [0; 32])
     }
 
+    fn admits(&self, _: &HashString) -> Result<(), HashError> {
+        Ok(())
+    }
+
     fn needs_upgrade(&self, _: &HashString) -> bool {
         false
+    }
+
+    fn rehash(&self, password: &Password, _: &HashString) -> Result<HashString, HashError> {
+        self.hash(password)
     }
 
     fn cost(&self) -> HashCost {

@@ -32,7 +32,9 @@ pub(crate) struct UserRow {
 }
 
 impl UserRow {
-    pub(crate) fn new(user: &NewUser, now: Timestamp) -> Self {
+    /// A new identity. Of a removed one that had its id it takes up the counters and nothing else.
+    pub(crate) fn new(user: &NewUser, removed: Option<&Self>, now: Timestamp) -> Self {
+        let now = removed.map_or(now, |last| not_before(now, last.changed));
         let mut row = Self {
             key: user.key.clone(),
             username: user.username.clone(),
@@ -42,9 +44,9 @@ impl UserRow {
             must_change: user.must_change,
             password_changed: user.hash.as_ref().map(|_| now),
             code: None,
-            version: Version::FIRST,
-            sequence: 0,
-            epoch: 1,
+            version: removed.map_or(Version::FIRST, |last| last.version.next()),
+            sequence: removed.map_or(0, |last| last.sequence),
+            epoch: removed.map_or(1, |last| last.epoch.saturating_add(1)),
             created: now,
             changed: now,
             attempts: AttemptState::default(),
@@ -203,7 +205,9 @@ impl UserRow {
         self.state = change.state.unwrap_or(self.state);
         match &change.code {
             CodeChange::Consume { .. } => self.code = None,
-            CodeChange::Issue(code) => self.code = Some(code.clone()),
+            CodeChange::Issue(_) | CodeChange::IssueFor { .. } => {
+                self.code = change.code.issued(now);
+            }
             CodeChange::Keep => {}
             _ => return Err(unknown("change of a code")),
         }

@@ -255,10 +255,12 @@ impl UserStore for RowStore {
             Seen::Elsewhere => return Ok(CreateOutcome::OperationReused),
             Seen::New => {}
         }
-        if tables.rows.contains_key(&user.key) {
+        let before = tables.rows.get(&user.key);
+        if before.is_some_and(|before| !before.is_removed()) {
             return Ok(CreateOutcome::Exists);
         }
-        let details = tables.finish(UserRow::new(user, now), user.operation, Method::Create);
+        let row = UserRow::new(user, before, now);
+        let details = tables.finish(row, user.operation, Method::Create);
         Ok(CreateOutcome::Created(details))
     }
 

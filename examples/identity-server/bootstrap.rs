@@ -10,8 +10,8 @@ use std::path::Path;
 
 use portcullis_core::{
     AgePolicy, AnswerMode, Claim, ComplexityPolicy, HashString, LockoutPolicy, LoginNames,
-    OperationId, OrgId, OsRandom, ResetCodePolicy, StaticPolicies, StoreError, UserId, UserKey,
-    UserStore,
+    OperationId, OrgId, OsRandom, PasswordHasher, ResetCodePolicy, StaticPolicies, StoreError,
+    UserId, UserKey, UserStore,
     store::{CreateOutcome, NewUser, UserKind, UserState},
 };
 use zeroize::Zeroizing;
@@ -24,6 +24,13 @@ pub(crate) struct Bootstrap {
     pub(crate) policies: StaticPolicies,
     pub(crate) directory: Directory,
     pub(crate) answers: AnswerMode,
+}
+
+/// What can be compared here.
+pub(crate) struct Hashes<'a> {
+    pub(crate) hasher: &'a dyn PasswordHasher,
+    /// For all hashes at once, in bytes.
+    pub(crate) memory: u64,
 }
 
 /// The users that the store has to have.
@@ -39,8 +46,8 @@ pub(crate) struct Mistake {
 }
 
 impl Bootstrap {
-    /// Reads and checks a file.
-    pub(crate) fn read(path: &Path) -> Result<Self, BoxError> {
+    /// Reads and checks a file. Hashes in it have to be ones that logins can be compared with.
+    pub(crate) fn read(path: &Path, hashes: &Hashes<'_>) -> Result<Self, BoxError> {
         let text = std::fs::read_to_string(path)
             .map(Zeroizing::new)
             .map_err(|error| {
@@ -50,7 +57,7 @@ impl Bootstrap {
                     error.kind()
                 )
             })?;
-        let checked = file::parse(&text).and_then(check::check);
+        let checked = file::parse(&text).and_then(|file| check::check(file, hashes));
         Ok(checked.map_err(|problem| Mistake {
             path: path.display().to_string(),
             line: line_at(&text, problem.offset),
@@ -63,6 +70,8 @@ impl Users {
     /// Creates the users that are absent, and says how many that were. It may be called again
     /// after an error: what was created then is not created twice.
     ///
+    /// A user who was removed is not absent: a restart brings nobody back.
+    ///
     /// Each gets its username as a login name, unless another user has it.
     pub(crate) async fn apply(
         &self,
@@ -71,12 +80,16 @@ impl Users {
     ) -> Result<usize, StoreError> {
         let mut created = 0;
         for user in &self.0 {
-            if let CreateOutcome::Created(_) = store.create(user).await? {
-                created += 1;
+            match store.load(&user.key).await? {
+                Some(record) if record.state == UserState::Removed => continue,
+                Some(_) => {}
+                None => {
+                    if let CreateOutcome::Created(_) = store.create(user).await? {
+                        created += 1;
+                    }
+                }
             }
-            let is_there = store.load(&user.key).await?;
-            let is_there = is_there.is_some_and(|record| record.state != UserState::Removed);
-            if is_there && names.claim(&user.key, &user.username).await? == Claim::Taken {
+            if names.claim(&user.key, &user.username).await? == Claim::Taken {
                 tracing::warn!(user = %user.key.user(), "the login name belongs to another user");
             }
         }

@@ -26,7 +26,7 @@ use tokio::{
 
 use crate::{
     BoxError,
-    bootstrap::Bootstrap,
+    bootstrap::{Bootstrap, Hashes},
     demo::Demo,
     logging,
     operator::{self, Readiness},
@@ -73,8 +73,13 @@ async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
         .bootstrap
         .as_ref()
         .or(demo.as_ref().map(|demo| &demo.file));
+    let hasher = Arc::new(Argon2id::new(options.argon2));
+    let hashes = Hashes {
+        hasher: &*hasher,
+        memory: pool.memory,
+    };
     let bootstrap = file
-        .map(|file| Bootstrap::read(file))
+        .map(|file| Bootstrap::read(file, &hashes))
         .ok_or("no bootstrap file")??;
     let store = stores::open(place).await?;
     let readiness = Readiness::new(Arc::clone(&store.health));
@@ -87,7 +92,7 @@ async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
     let engine = Engine::builder(Arc::clone(&users))
         .with_documents(Arc::clone(&documents))
         .with_policies(policies.clone())
-        .with_hasher(Arc::new(Argon2id::new(options.argon2)))
+        .with_hasher(hasher)
         .with_pool(pool)
         .with_answers(answers)
         .build()?;

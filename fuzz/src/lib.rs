@@ -54,8 +54,16 @@ impl PasswordHasher for Nothing {
         Ok(false)
     }
 
+    fn admits(&self, _: &HashString) -> Result<(), HashError> {
+        Ok(())
+    }
+
     fn needs_upgrade(&self, _: &HashString) -> bool {
         false
+    }
+
+    fn rehash(&self, password: &Password, _: &HashString) -> Result<HashString, HashError> {
+        self.hash(password)
     }
 
     fn cost(&self) -> HashCost {

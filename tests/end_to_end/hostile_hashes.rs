@@ -43,8 +43,13 @@ fn hostile() -> Vec<String> {
 
 /// Starts the server on the file in this directory, to its end.
 fn start(directory: &Path) -> (wait4::ResUse, String) {
+    start_with(directory, &[])
+}
+
+fn start_with(directory: &Path, arguments: &[&str]) -> (wait4::ResUse, String) {
     let mut child = std::process::Command::new(binary())
         .args(["--listen", "127.0.0.1:0", "--bootstrap", "bootstrap.toml"])
+        .args(arguments)
         .current_dir(directory)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -150,6 +155,25 @@ async fn a_good_hash_is_imported() {
     .await;
     let (exit, lines) = server.inspect(ORG, "42").await;
     assert_eq!((exit, &lines[0]["hash"]), (0, &hash.into()));
+}
+
+/// Each would be an error at every login.
+#[test]
+fn what_could_never_be_compared_is_refused_by_line() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let hash = |rest: &str| format!("$argon2id$v=19${rest}${SALT}${TAG}");
+    for hash in [hash("m=64,t=1,p=1,keyid=aGVsbG8"), hash("m=65537,t=1,p=1")] {
+        let entry = format!("username = \"alice\"\npassword_hash = {hash:?}");
+        let text = BOOTSTRAP.replacen("username = \"alice\"", &entry, 1);
+        let before = text.split("password_hash").next().unwrap();
+        let line = before.lines().count() + 1;
+        std::fs::write(directory.path().join("bootstrap.toml"), &text).unwrap();
+        let (refused, error) = start_with(directory.path(), &["--hash-memory", "64"]);
+        assert_eq!(refused.status.code(), Some(1), "{hash}: {error}");
+        let place = format!("bootstrap.toml:{line}: password_hash is refused");
+        assert!(error.contains(&place), "{error}");
+        assert!(!error.contains(TAG), "no hash in: {error}");
+    }
 }
 
 /// Writes a hash past every check, as somebody with access to the file could.

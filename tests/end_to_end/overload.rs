@@ -61,8 +61,16 @@ impl PasswordHasher for Blocked {
         self.inner.verify(password, hash)
     }
 
+    fn admits(&self, hash: &HashString) -> Result<(), HashError> {
+        self.inner.admits(hash)
+    }
+
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         self.inner.needs_upgrade(hash)
+    }
+
+    fn rehash(&self, password: &Password, verified: &HashString) -> Result<HashString, HashError> {
+        self.inner.rehash(password, verified)
     }
 
     fn cost(&self) -> HashCost {

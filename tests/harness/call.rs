@@ -18,7 +18,7 @@ use tonic::{
 
 use crate::{
     ask::{CONNECT_CODES, Detail, Door, json_detail, percent_decode, proto_detail, status_details},
-    http::{Reply, exchange, post},
+    http::{Reply, request, try_send_raw},
 };
 
 /// A call: what it is over REST, over RPC, and who makes it.
@@ -63,30 +63,39 @@ impl Call {
 
     /// Calls.
     pub async fn through(&self, door: Door, address: SocketAddr) -> Outcome {
+        let outcome = self.try_through(door, address).await;
+        outcome.expect("the server answers")
+    }
+
+    /// Calls a server that may go away: nothing if the answer did not come in whole.
+    pub async fn try_through(&self, door: Door, address: SocketAddr) -> Option<Outcome> {
         match door {
             Door::Rest => {
-                let body = match self.rest.0 {
-                    "GET" | "DELETE" => String::new(),
-                    _ => self.json.to_string(),
-                };
-                let (method, path) = (self.rest.0, &self.rest.1);
-                let headers = self.headers();
-                Outcome::from_rest(
-                    &exchange(address, method, path, &headers, body.as_bytes()).await,
-                )
+                let reply = try_send_raw(address, &self.rest_bytes()).await?;
+                Some(Outcome::from_rest(&reply))
             }
             Door::Grpc => self.grpc(address).await,
             Door::GrpcWeb => self.web(address, false).await,
             Door::GrpcWebText => self.web(address, true).await,
             Door::ConnectJson => {
                 let body = self.json.to_string().into_bytes();
-                self.connect(address, "application/json", body).await
+                self.connect(address, "application/json", &body).await
             }
             Door::ConnectProto => {
-                let body = self.proto.clone();
+                let body = &self.proto;
                 self.connect(address, "application/proto", body).await
             }
         }
+    }
+
+    /// The request over REST, to its last byte.
+    pub fn rest_bytes(&self) -> Vec<u8> {
+        let body = match self.rest.0 {
+            "GET" | "DELETE" => String::new(),
+            _ => self.json.to_string(),
+        };
+        let (method, path) = (self.rest.0, &self.rest.1);
+        request(method, path, &self.headers(), body.as_bytes())
     }
 
     fn headers(&self) -> Vec<(&str, &str)> {
@@ -98,14 +107,20 @@ impl Call {
         format!("/{}", self.rpc)
     }
 
-    async fn connect(&self, address: SocketAddr, content_type: &str, body: Vec<u8>) -> Outcome {
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        content_type: &str,
+        body: &[u8],
+    ) -> Option<Outcome> {
         let mut headers = self.headers();
         headers.push(("content-type", content_type));
-        let reply = post(address, &self.path(), &headers, body).await;
-        Outcome::from_connect(&reply)
+        let request = request("POST", &self.path(), &headers, body);
+        let reply = try_send_raw(address, &request).await?;
+        Some(Outcome::from_connect(&reply))
     }
 
-    async fn web(&self, address: SocketAddr, text: bool) -> Outcome {
+    async fn web(&self, address: SocketAddr, text: bool) -> Option<Outcome> {
         let mut body = vec![0];
         body.extend_from_slice(&u32::try_from(self.proto.len()).unwrap().to_be_bytes());
         body.extend_from_slice(&self.proto);
@@ -117,19 +132,20 @@ impl Call {
             "application/grpc-web+proto"
         };
         headers.extend([("content-type", kind), ("x-grpc-web", "1")]);
-        let mut reply = post(address, &self.path(), &headers, body).await;
+        let request = request("POST", &self.path(), &headers, &body);
+        let mut reply = try_send_raw(address, &request).await?;
         if text {
             reply.body = STANDARD.decode(&reply.body).expect("base64");
         }
-        Outcome::from_web(&reply)
+        Some(Outcome::from_web(&reply))
     }
 
-    async fn grpc(&self, address: SocketAddr) -> Outcome {
+    async fn grpc(&self, address: SocketAddr) -> Option<Outcome> {
         let channel = tonic::transport::Channel::from_shared(format!("http://{address}"))
             .expect("an address")
             .connect()
             .await
-            .expect("the server accepts");
+            .ok()?;
         let mut request = tonic::Request::new(self.proto.clone());
         for (name, value) in self.headers() {
             let name = MetadataKey::from_bytes(name.as_bytes()).expect("a name");
@@ -137,17 +153,19 @@ impl Call {
             request.metadata_mut().insert(name, value);
         }
         let mut client = Grpc::new(channel);
-        client.ready().await.expect("the channel is ready");
+        client.ready().await.ok()?;
         let path = PathAndQuery::try_from(self.path()).expect("a path");
         match client.unary(request, path, Raw).await {
-            Ok(response) => Outcome::success(Body::Proto(response.into_inner())),
-            Err(status) => Outcome {
+            Ok(response) => Some(Outcome::success(Body::Proto(response.into_inner()))),
+            // What the client itself has to say comes from an error of its connection.
+            Err(status) if std::error::Error::source(&status).is_some() => None,
+            Err(status) => Some(Outcome {
                 code: i64::from(i32::from(status.code())),
                 message: status.message().to_owned(),
                 details: status_details(status.details()),
                 http: None,
                 body: Body::None,
-            },
+            }),
         }
     }
 }

@@ -88,8 +88,21 @@ pub async fn send_raw(address: SocketAddr, bytes: &[u8]) -> Reply {
 pub async fn try_send_raw(address: SocketAddr, bytes: &[u8]) -> Option<Reply> {
     let stream = TcpStream::connect(address).await.ok()?;
     let received = received(stream, bytes).await;
-    let has_head = received.windows(4).any(|window| window == b"\r\n\r\n");
-    let reply = has_head.then(|| parse(&received))?;
+    // The last chunk of a body that has no length; nothing of ours has trailers after it.
+    if received.ends_with(b"\r\n0\r\n\r\n") {
+        return Some(parse(&received));
+    }
+    let head = received
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")?;
+    let chunked = b"transfer-encoding: chunked";
+    if received[..head]
+        .windows(chunked.len())
+        .any(|window| window == chunked)
+    {
+        return None;
+    }
+    let reply = parse(&received);
     let length: usize = reply.header("content-length")?.parse().ok()?;
     (reply.body.len() == length).then_some(reply)
 }

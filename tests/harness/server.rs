@@ -12,6 +12,7 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
     process::{Child, Command},
+    task::JoinHandle,
 };
 
 use crate::world::BOOTSTRAP;
@@ -101,6 +102,7 @@ pub struct Server {
     options: Options,
     child: Child,
     log: Arc<Mutex<String>>,
+    logging: JoinHandle<()>,
 }
 
 impl Server {
@@ -143,11 +145,15 @@ impl Server {
         Self::launch(Arc::clone(&self.directory), options).await
     }
 
-    /// Kills it with SIGKILL and starts it again.
-    pub async fn kill_and_restart(&mut self) {
+    /// Kills it with SIGKILL and starts it again. Returns everything that it had logged.
+    pub async fn kill_and_restart(&mut self) -> String {
         self.child.kill().await.expect("it can be killed");
+        // What was written before the end is still in the pipe.
+        (&mut self.logging).await.expect("the log is read");
+        let log = self.log();
         let next = Self::launch(Arc::clone(&self.directory), self.options.clone()).await;
         *self = next;
+        log
     }
 
     async fn launch(directory: Arc<TempDir>, options: Options) -> Self {
@@ -172,7 +178,7 @@ impl Server {
         let mut child = command.spawn().expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
         let (sink, stderr) = (Arc::clone(&log), child.stderr.take().expect("stderr"));
-        tokio::spawn(async move {
+        let logging = tokio::spawn(async move {
             let mut lines = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 let mut log = sink.lock().expect("the log");
@@ -194,6 +200,7 @@ impl Server {
                     options,
                     child,
                     log,
+                    logging,
                 };
             }
             printed.push_str(&line);
@@ -266,7 +273,7 @@ impl Drop for Server {
 pub struct InProcess {
     /// Where it listens.
     pub address: SocketAddr,
-    task: tokio::task::JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl InProcess {

@@ -10,6 +10,7 @@ mod import;
 mod initial;
 mod reset;
 mod set;
+mod sham;
 mod state;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use crate::{
 use attempt::counted;
 use hashing::Hashing;
 use set::Setting;
+use sham::ShamKey;
 
 /// Sets, checks, changes and resets passwords in a [`UserStore`] by the rules of a
 /// [`PolicyStore`].
@@ -53,7 +55,7 @@ pub struct Engine {
     random: Arc<dyn RandomSource>,
     answers: AnswerMode,
     names: Option<LoginNames>,
-    sham_key: ServiceKey,
+    sham_key: ShamKey,
     code_key: ServiceKey,
 }
 

@@ -5,6 +5,7 @@
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use crate::{
+    hash_string::HashRefusal,
     id::OperationId,
     policy::{PolicyKind, Violations},
 };
@@ -37,6 +38,8 @@ pub enum ErrorKind {
     DeadlineExceeded,
     /// Hashing failed. Not applied.
     Hashing,
+    /// The hash of a password is none that is let in from elsewhere.
+    HashRefused(HashRefusal),
     /// The caller is no member of the organisation, nor of the instance. Not applied.
     MembershipNotFound,
     /// The embedding application used the library wrongly. Not applied.
@@ -268,6 +271,7 @@ impl Error {
             | ErrorKind::PermissionDenied
             | ErrorKind::PasswordTooYoung { .. }
             | ErrorKind::PasswordUnchanged
+            | ErrorKind::HashRefused(_)
             | ErrorKind::PolicyRefused(..)
             | ErrorKind::PolicyViolated(_)
             | ErrorKind::Refused(_)
@@ -306,6 +310,7 @@ impl fmt::Display for Error {
             ErrorKind::PermissionDenied => "the caller lacks the permission",
             ErrorKind::PasswordTooYoung { .. } => "the password was set too recently",
             ErrorKind::PasswordUnchanged => "the new password is the current one",
+            ErrorKind::HashRefused(_) => "the hash is not let in",
             ErrorKind::PolicyRefused(..) => "the policy is not written",
             ErrorKind::PolicyViolated(_) => "the password breaks the policy",
             ErrorKind::Refused(_) => "the password or code was not accepted",

@@ -62,8 +62,26 @@ pub trait PasswordHasher: Debug + Send + Sync + 'static {
     /// When there is no memory. An error is never a wrong password.
     fn verify(&self, password: &Password, hash: &HashString) -> Result<bool, HashError>;
 
-    /// Whether `hash` should be made anew at the next chance. Never true where that would lower
-    /// its cost.
+    /// Whether hashes like this one can be compared here at all, without comparing one. What is
+    /// refused here is not let in.
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2id, HashError, HashString, KeyId, PasswordHasher};
+    /// let text = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$QjcIk5wH3vJiKZL5CKZ5+WsYnYTgmYHW";
+    /// let hasher = Argon2id::default();
+    /// assert!(hasher.admits(&HashString::parse(text)?).is_ok());
+    /// let text = text.replace("p=1", "p=1,keyid=AAAA");
+    /// let peppered = HashString::parse(&text)?;
+    /// assert!(matches!(hasher.admits(&peppered), Err(HashError::UnknownPepper)));
+    /// # Ok::<_, portcullis_core::HashStringError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The one with which [`verify`](Self::verify) would fail.
+    fn admits(&self, hash: &HashString) -> Result<(), HashError>;
+
+    /// Whether `hash` should be [made anew](Self::rehash) at the next chance.
     ///
     /// ```
     /// use portcullis_core::{Argon2Params, Argon2id, Password, PasswordHasher};
@@ -75,6 +93,25 @@ pub trait PasswordHasher: Debug + Send + Sync + 'static {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     fn needs_upgrade(&self, hash: &HashString) -> bool;
+
+    /// Hashes a password that is right for `verified` anew. It costs what a new hash does, or as
+    /// much as `verified` where that is more: a hash is never made weaker.
+    ///
+    /// ```
+    /// use portcullis_core::{Argon2Params, Argon2id, Password, PasswordHasher};
+    /// let weak = Argon2id::new("m=8,t=1,p=1".parse::<Argon2Params>()?);
+    /// let strong = Argon2id::new("m=16,t=1,p=1".parse::<Argon2Params>()?);
+    /// let password = Password::new("Secret-1234".to_owned())?;
+    /// let (old, new) = (weak.hash(&password)?, strong.hash(&password)?);
+    /// assert_eq!(strong.rehash(&password, &old)?.cost(), strong.cost());
+    /// assert_eq!(weak.rehash(&password, &new)?.cost(), strong.cost());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`hash`](Self::hash).
+    fn rehash(&self, password: &Password, verified: &HashString) -> Result<HashString, HashError>;
 
     /// What making a new hash costs. Comparing costs what the stored hash asks for, see
     /// [`HashString::cost`].

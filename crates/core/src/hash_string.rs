@@ -7,6 +7,7 @@
 //! alphabets) is refused.
 
 mod digest;
+mod refusal;
 mod suite;
 mod variant;
 
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::hash::{Argon2Params, HashCost};
 
 pub use digest::HashDigest;
+pub use refusal::HashRefusal;
 pub use suite::Suite;
 pub use variant::{KeyId, Variant};
 

@@ -33,7 +33,9 @@ pub use hash::{Admission, HashCost, HashError, HashKind, HashPool, HashPoolConfi
 pub use hash::{Argon2Params, Argon2ParamsError, Argon2id, PasswordHasher, Pepper, PepperError};
 #[cfg(feature = "bcrypt")]
 pub use hash::{LongPasswords, WithBcrypt};
-pub use hash_string::{HashDigest, HashString, HashStringError, KeyId, Suite, Variant};
+pub use hash_string::{
+    HashDigest, HashRefusal, HashString, HashStringError, KeyId, Suite, Variant,
+};
 pub use id::{IdError, Operation, OperationId, OperationIdError, OrgId, UserId, UserKey};
 pub use login_name::{Claim, LoginNames};
 pub use policy::{AgePolicy, Expiry, LockoutPolicy, Policies, ResetCodePolicy};

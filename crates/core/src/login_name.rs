@@ -88,7 +88,7 @@ impl LoginNames {
             let found = self.documents.document(&key).await?;
             if let Some(found) = &found {
                 let owner = owner(&found.text)?;
-                if owner == *user.user() && self.users.load(user).await?.is_some() {
+                if owner == *user.user() && self.is_there(user).await? {
                     return Ok(Claim::Held);
                 }
                 // One's own claim is written again while the user is not there, so that its minute
@@ -126,13 +126,14 @@ impl LoginNames {
 
     /// Whether a claim keeps others out: its user is there, or is just being created.
     async fn stands(&self, user: &UserKey, claimed: Timestamp) -> Result<bool, StoreError> {
-        Ok(match self.users.load(user).await? {
-            Some(record) => record.state != UserState::Removed,
-            None => {
-                let now = self.clock.now();
-                now.signed_duration_since(claimed) < TimeDelta::minutes(1)
-            }
-        })
+        let now = self.clock.now();
+        let is_new = now.signed_duration_since(claimed) < TimeDelta::minutes(1);
+        Ok(is_new || self.is_there(user).await?)
+    }
+
+    async fn is_there(&self, user: &UserKey) -> Result<bool, StoreError> {
+        let record = self.users.load(user).await?;
+        Ok(record.is_some_and(|record| record.state != UserState::Removed))
     }
 }
 

@@ -412,4 +412,4 @@ pub trait PasswordService: Debug + Send + Sync + 'static {
 }
 
 /// How long a call may retry lost races unless the caller says otherwise.
-const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! Sessions: what was checked of a user, and when, until it ends.
 
+mod checks;
 mod sessions;
 mod stored;
 mod token;
@@ -15,13 +16,14 @@ use crate::{
     error::Error,
     id::{Operation, UserId},
     secret::Password,
+    service::DEFAULT_TIME_LIMIT,
 };
 
 pub use sessions::Sessions;
 pub use token::SessionToken;
 
 /// Begins a session. Without a user it has checked nothing yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct CreateSession {
     /// Whose it is.
@@ -34,6 +36,22 @@ pub struct CreateSession {
     pub lifetime: Option<Duration>,
     /// Names the call, so that it can be repeated safely. One is made up where it is absent.
     pub operation: Option<Operation>,
+    /// How long lost races are retried.
+    pub time_limit: Duration,
+}
+
+/// Nothing to check, for as long as nobody ends it.
+impl Default for CreateSession {
+    fn default() -> Self {
+        Self {
+            user: None,
+            login_name: None,
+            password: None,
+            lifetime: None,
+            operation: None,
+            time_limit: DEFAULT_TIME_LIMIT,
+        }
+    }
 }
 
 /// Adds checks to a session.
@@ -207,7 +225,8 @@ pub trait SessionService: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// As [`create_session`](Self::create_session), and
-    /// [`SessionRefused`](crate::ErrorKind::SessionRefused).
+    /// [`SessionRefused`](crate::ErrorKind::SessionRefused). Whoever loses a race is told so where
+    /// the token went stale by it; otherwise it is tried again, without another check.
     async fn set_session(
         &self,
         proof: &Authorized,

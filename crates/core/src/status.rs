@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, ErrorKind, PolicyRefusal, Refusal, ResetRefusal, SessionRefusal, StateRefusal},
+    hash_string::HashRefusal,
     policy::{PolicyKind, Violation},
 };
 
@@ -259,6 +260,7 @@ const fn code_id_and_text(kind: &ErrorKind) -> (Code, &'static str, &'static str
         ),
         ErrorKind::DeadlineExceeded => (DeadlineExceeded, "PORTCULLIS-Dead1", DEADLINE),
         ErrorKind::Hashing => (Internal, "COMMAND-CahN2", INTERNAL),
+        ErrorKind::HashRefused(refusal) => hash_refused(*refusal),
         ErrorKind::MembershipNotFound => (NotFound, "AUTHZ-cdgFk", "membership not found"),
         ErrorKind::OperationReused => (InvalidArgument, "PORTCULLIS-Oper2", REUSED),
         ErrorKind::OrganisationNotFound => {
@@ -289,6 +291,16 @@ const fn code_id_and_text(kind: &ErrorKind) -> (Code, &'static str, &'static str
             "User is not yet initialized",
         ),
     }
+}
+
+/// Contract section 7.
+const fn hash_refused(refusal: HashRefusal) -> (Code, &'static str, &'static str) {
+    let (id, text) = match refusal {
+        HashRefusal::OutOfBounds => ("CRYPT-5uV9n", "Password hash parameters are out of bounds"),
+        HashRefusal::Unreadable => ("CRYPT-r8Qm2", "Password hash cannot be read"),
+        HashRefusal::Unsupported => ("CRYPT-2xK7d", "Password hash algorithm is not supported"),
+    };
+    (Code::InvalidArgument, id, text)
 }
 
 /// The wrong password, and in [`AnswerMode::Uniform`] everything else that is refused.

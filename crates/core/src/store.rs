@@ -48,7 +48,10 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     ///
     /// - The user starts with version 1, sequence 1 and one event.
     /// - An existing user is never touched: the answer is [`CreateOutcome::Exists`].
-    /// - Of N racers that create one user, one wins.
+    /// - The id of a removed user starts a new identity. Sequence, version and epoch go on by one
+    ///   each, so that nothing of the old identity fits; nothing else of it stays but its events.
+    /// - A permit of the old identity is [`SettleOutcome::Expired`] and [`AttemptOutcome::Spent`].
+    /// - Of N racers that create one user, one wins, anew as well.
     /// - The same operation id again returns the first details and writes nothing.
     /// - An operation id of another user or method is [`CreateOutcome::OperationReused`]; a
     ///   permit's is, open or ended.

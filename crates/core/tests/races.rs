@@ -43,8 +43,17 @@ impl PasswordHasher for Counting {
         self.inner.verify(password, hash)
     }
 
+    fn admits(&self, hash: &HashString) -> Result<(), HashError> {
+        self.inner.admits(hash)
+    }
+
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         self.inner.needs_upgrade(hash)
+    }
+
+    fn rehash(&self, password: &Password, verified: &HashString) -> Result<HashString, HashError> {
+        self.hashes.fetch_add(1, Ordering::Relaxed);
+        self.inner.rehash(password, verified)
     }
 
     fn cost(&self) -> HashCost {

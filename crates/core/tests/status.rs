@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use portcullis_core::{
-    AnswerMode, Code, Detail, Error, ErrorKind, ErrorStatus, PolicyKind, PolicyRefusal, Refusal,
-    ResetRefusal, SessionRefusal, StateRefusal,
+    AnswerMode, Code, Detail, Error, ErrorKind, ErrorStatus, HashRefusal, PolicyKind,
+    PolicyRefusal, Refusal, ResetRefusal, SessionRefusal, StateRefusal,
 };
 
 const REFUSALS: [(Refusal, Code, &str, &str); 11] = [
@@ -118,6 +118,24 @@ fn other_errors_are_the_same_in_both_modes() {
     let wait = Duration::from_secs(7);
     let rows = [
         (ErrorKind::PasswordUnchanged, 9, 400, "COMMAND-Aesh5"),
+        (
+            ErrorKind::HashRefused(HashRefusal::OutOfBounds),
+            3,
+            400,
+            "CRYPT-5uV9n",
+        ),
+        (
+            ErrorKind::HashRefused(HashRefusal::Unreadable),
+            3,
+            400,
+            "CRYPT-r8Qm2",
+        ),
+        (
+            ErrorKind::HashRefused(HashRefusal::Unsupported),
+            3,
+            400,
+            "CRYPT-2xK7d",
+        ),
         (
             ErrorKind::PasswordTooYoung { retry_after: wait },
             9,

@@ -132,7 +132,7 @@ const TABLE: &str = "CREATE TABLE migrations (
     checksum bytea NOT NULL,
     execution_time bigint NOT NULL
 )";
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (
         2,
@@ -151,4 +151,10 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         "documents",
         include_str!("../migrations/0006_documents.sql"),
     ),
+    (
+        7,
+        "identities",
+        include_str!("../migrations/0007_identities.sql"),
+    ),
+    (8, "ends", include_str!("../migrations/0008_ends.sql")),
 ];

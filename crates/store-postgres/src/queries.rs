@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Queries {
     check: SqlStr,
     commit: SqlStr,
+    commit_for: SqlStr,
     confirm: SqlStr,
     create: SqlStr,
     document: SqlStr,
@@ -55,8 +56,9 @@ impl Queries {
         Self {
             check: call("is_writable", "is_writable", 0),
             commit: call(MUTATION, "commit_change", 16),
+            commit_for: commit_for(schema),
             confirm: sql(CONFIRM.to_owned()),
-            create: call(MUTATION, "create_user", 11),
+            create: call(MUTATION, "create_identity", 11),
             document: call(DOCUMENT, "read_document", 3),
             durability: sql(DURABILITY.to_owned()),
             guard: call("guard::text", "guard", 2),
@@ -145,7 +147,11 @@ impl Queries {
         }
         // No version is as large as what does not fit.
         let expected = i64::try_from(change.expected.0).unwrap_or(i64::MAX);
-        let call = of(&self.commit, &change.key)
+        let text = match &change.code {
+            CodeChange::IssueFor { .. } => &self.commit_for,
+            _ => &self.commit,
+        };
+        let call = of(text, &change.key)
             .bytes(change.operation.as_bytes())
             .text(change.method.as_str())
             .number(expected);
@@ -233,13 +239,32 @@ impl Queries {
         let ttl = write
             .ttl
             .map(|ttl| i64::try_from(ttl.as_micros().min(LONGEST_LEASE)));
+        let ttl = if write.keeps_end {
+            Some(KEEP_END)
+        } else {
+            ttl.transpose().map_err(Error::Range)?
+        };
         Ok(at(&self.write_document, &write.key)
             .bytes(write.operation.as_bytes())
             .with(Value::Number(expected))
             .with(Value::Bytes(text))
-            .with(Value::Number(ttl.transpose().map_err(Error::Range)?))
+            .with(Value::Number(ttl))
             .with(Value::Moment(now)))
     }
+}
+
+/// A change that issues a code for so many microseconds, in place of the end: that is worked out by
+/// the clock that the function goes by.
+fn commit_for(schema: &str) -> SqlStr {
+    let parameters = (1..=16).map(|n| match n {
+        12 => END.to_owned(),
+        n => format!("${n}"),
+    });
+    let list: Vec<_> = parameters.collect();
+    let list = list.join(", ");
+    sql(format!(
+        "SELECT {MUTATION} FROM {schema}.commit_change({list})"
+    ))
 }
 
 /// A statement about a document: its first two parameters.
@@ -282,6 +307,11 @@ fn with_code(call: Call, change: &CodeChange) -> Result<Call, Error> {
             call.with(Value::Moment(Some(code.expires)))
                 .number(code.guesses)
         }
+        CodeChange::IssueFor { digest, ttl } => {
+            let ttl = i64::try_from(ttl.as_micros().min(LONGEST_LEASE)).map_err(Error::Range)?;
+            let call = call.text("issue").bytes(digest);
+            call.number(ttl).number(0)
+        }
         CodeChange::Keep => {
             let call = call.text("keep").with(Value::Bytes(None));
             call.with(Value::Moment(None)).with(Value::Number(None))
@@ -308,11 +338,15 @@ const EVENT: &str = "organisation, user_id, sequence, kind, version, state, fail
 const DOCUMENT: &str = "text, operation, revision, created, changed, expires";
 const WRITTEN: &str = "outcome, at_revision, at_created, at_changed";
 const MUTATION: &str = "outcome, at_sequence, at_date";
+const END: &str = "least(coalesce($16::timestamptz, clock_timestamp()) \
+    + $12::bigint * interval '1 microsecond', '262142-12-31 23:59:59.999999+00'::timestamptz)";
 const CONFIRM: &str = "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' \
     THEN pg_logical_emit_message(true, 'portcullis', '')::text END";
 const DURABILITY: &str = "SELECT current_setting('fsync')::boolean AS fsync, \
     current_setting('full_page_writes')::boolean AS full_page_writes, \
     current_setting('synchronous_commit') AS synchronous_commit, \
     current_setting('synchronous_standby_names') <> '' AS standbys";
+/// In place of a time that passes: the document ends when the present one does.
+const KEEP_END: i64 = -1;
 /// 31,000 years in microseconds: no date that is so much later than one of ours is out of range.
 const LONGEST_LEASE: u128 = 1_000_000_000_000_000_000;

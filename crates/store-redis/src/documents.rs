@@ -50,11 +50,10 @@ impl RedisStore {
         let keys = [self.keys.document(&write.key)];
         let operation = write.operation.to_string();
         let expected = write.expected.map(|revision| revision.to_string());
-        let ttl = write
-            .ttl
-            .map(|ttl| ttl.min(MAX_KEEP).as_micros().to_string());
+        let own = write.ttl.filter(|_| !write.keeps_end);
+        let ttl = own.map(|ttl| ttl.min(MAX_KEEP).as_micros().to_string());
         // The key outlives the document: a writer may still ask what became of its write.
-        let keep = write.ttl.map(|ttl| millis(ttl.saturating_add(DAY)));
+        let keep = own.map(|ttl| millis(ttl.saturating_add(DAY)));
         let now = self.clock.as_ref().map(|clock| present(clock.now()));
         let now = now.transpose()?;
         let said = [
@@ -63,6 +62,7 @@ impl RedisStore {
             ("text", write.text.as_ref().map(|text| text.as_str())),
             ("ttl", ttl.as_deref()),
             ("keep", keep.as_deref()),
+            ("keeps_end", write.keeps_end.then_some("1")),
             ("now", now.as_deref()),
             ("touch", self.replicas.map(|_| "1")),
         ];

@@ -10,7 +10,7 @@ use portcullis_core::{
 use redis::{Value, from_redis_value};
 use zeroize::Zeroizing;
 
-use crate::{error::Error, keys::Place};
+use crate::{call::MAX_KEEP, error::Error, keys::Place};
 
 /// The arguments of a script on a user or a sham: names and values by turns.
 #[derive(Clone)]
@@ -79,6 +79,13 @@ impl Call {
         self.with("issue", HashDigest::from_bytes(code.digest).to_string())
             .with("expires", code.expires.timestamp_micros().to_string())
             .with("guesses", code.guesses.to_string())
+    }
+
+    /// The script works out the end.
+    pub(crate) fn with_issued_for(self, digest: [u8; 32], ttl: Duration) -> Self {
+        self.with("issue", HashDigest::from_bytes(digest).to_string())
+            .with("ttl", ttl.min(MAX_KEEP).as_micros().to_string())
+            .with("guesses", "0")
     }
 
     /// A schedule, worked out. A wait of no whole microsecond is rounded up: it has passed at the

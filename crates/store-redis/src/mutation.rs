@@ -97,6 +97,7 @@ fn commit(place: &Place, change: &Change) -> Result<Call, Error> {
             max_guesses,
         } => Ok(call.with_redeemed(*digest, *max_guesses)),
         CodeChange::Issue(code) => Ok(call.with_issued(code)),
+        CodeChange::IssueFor { digest, ttl } => Ok(call.with_issued_for(*digest, *ttl)),
         CodeChange::Keep => Ok(call),
         _ => Err(Error::Unsupported),
     }

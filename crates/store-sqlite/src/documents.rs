@@ -35,7 +35,7 @@ impl Stored {
             changed,
             // What is left of a document that had an end may be forgotten when that has come.
             expires: match write.text {
-                Some(_) => write.end(now),
+                Some(_) => write.end(present.and_then(|stored| stored.expires), now),
                 None => stored.and_then(|stored| stored.expires),
             },
         }

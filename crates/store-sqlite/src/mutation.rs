@@ -28,12 +28,18 @@ pub(crate) async fn create(
         Seen::Elsewhere => return Ok(CreateOutcome::OperationReused),
         Seen::New => {}
     }
-    if known.user()?.is_some() {
-        return Ok(CreateOutcome::Exists);
-    }
-    let created = User::new(user, now);
+    let before = known.user()?;
+    let by = match &before {
+        None => Use::Create,
+        Some(before) if before.record.state == UserState::Removed => Use::Change(Method::Create),
+        Some(_) => return Ok(CreateOutcome::Exists),
+    };
+    let created = User::new(user, before.as_ref(), now);
+    // What a removed user left open is not the new one's.
+    let subject = Subject::User(user.key.clone());
+    queries::close_permits(connection, &subject, &known.permits()?).await?;
     let event = created.event(user.event(), user.operation, user.editor.as_ref());
-    queries::save(connection, &created, &[event], Use::Create).await?;
+    queries::save(connection, &created, &[event], by).await?;
     Ok(CreateOutcome::Created(created.details()))
 }
 

@@ -57,9 +57,22 @@ impl Done {
 }
 
 impl User {
-    pub(crate) fn new(user: &NewUser, now: Timestamp) -> Self {
+    /// A new identity. Of a removed one that had its id it takes up the counters and nothing else.
+    pub(crate) fn new(user: &NewUser, removed: Option<&Self>, now: Timestamp) -> Self {
+        let now = removed.map_or(now, |last| not_before(now, last.record.changed));
         let mut record = UserRecord::new(user.key.clone(), user.username.as_str(), user.kind, now);
         record.state = user.state;
+        if let Some(UserRecord {
+            version,
+            sequence,
+            epoch,
+            ..
+        }) = removed.map(|last| &last.record)
+        {
+            record.version = version.next();
+            record.sequence = sequence.saturating_add(1);
+            record.epoch = epoch.saturating_add(1);
+        }
         Self {
             record,
             hash: user.hash.as_ref().map(|hash| stored(hash.as_stored())),
@@ -177,7 +190,9 @@ impl User {
         }
         match &change.code {
             CodeChange::Consume { .. } => self.record.code = None,
-            CodeChange::Issue(code) => self.record.code = Some(code.clone()),
+            CodeChange::Issue(_) | CodeChange::IssueFor { .. } => {
+                self.record.code = change.code.issued(now);
+            }
             CodeChange::Keep => {}
             _ => return Err(Error::Unsupported),
         }

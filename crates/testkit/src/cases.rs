@@ -6,6 +6,8 @@ pub(crate) mod commit_credential;
 pub(crate) mod commit_replays;
 pub(crate) mod create;
 pub(crate) mod events;
+pub(crate) mod extremes;
+pub(crate) mod identities;
 pub(crate) mod ids;
 pub(crate) mod load;
 pub(crate) mod operation;

@@ -10,7 +10,6 @@ macro_rules! __with_cases {
             create {
                 a_new_user_has_version_one_sequence_one_and_one_event,
                 an_existing_user_is_never_touched,
-                a_removed_user_is_not_created_again,
                 a_user_without_a_password_has_none,
                 an_imported_hash_is_kept_to_the_byte,
                 every_kind_and_state_is_kept,
@@ -22,6 +21,19 @@ macro_rules! __with_cases {
                 an_operation_of_another_user_is_reused,
                 an_operation_of_another_method_is_reused,
                 a_refused_user_leaves_the_operation_free,
+            }
+            identities {
+                a_removed_users_id_starts_a_new_identity,
+                the_counters_go_on_after_those_of_the_removed_user,
+                nothing_of_the_removed_user_stays,
+                a_new_identity_has_a_budget_of_its_own,
+                permits_of_the_removed_user_have_ended,
+                writes_against_the_removed_user_do_not_fit,
+                operations_of_the_removed_user_keep_their_answers,
+                the_old_creation_is_repeated_and_not_made_again,
+                an_id_can_be_used_any_number_of_times,
+                the_clock_set_back_moves_no_date_back,
+                of_n_racers_over_a_removed_user_one_wins,
             }
             load {
                 an_unknown_user_is_absent,
@@ -107,6 +119,7 @@ macro_rules! __with_cases {
                 a_forgotten_lease_is_still_a_guess,
                 a_lease_that_ran_out_is_no_guess_at_a_code_issued_with_the_change,
                 a_code_expires_at_a_microsecond,
+                a_code_that_is_issued_for_a_time_ends_by_the_stores_clock,
             }
             take_attempt {
                 permits_are_granted_below_the_limit,
@@ -131,6 +144,12 @@ macro_rules! __with_cases {
                 busy_says_when_the_next_lease_ends,
                 leases_are_kept_to_the_microsecond,
                 a_removed_user_is_not_found,
+            }
+            extremes {
+                limits_of_any_size_are_limits,
+                leases_of_any_length_are_kept,
+                waits_of_any_length_are_waited_for,
+                waits_that_begin_at_any_count_begin_there,
             }
             waits {
                 no_attempt_waits_before_the_schedule_begins,
@@ -204,6 +223,7 @@ macro_rules! __with_cases {
                 the_same_operation_again_returns_the_first_result,
                 an_operation_of_another_user_or_method_is_reused,
                 a_removed_user_has_nothing_to_upgrade,
+                a_change_wins_over_a_slow_rehash_in_every_order,
             }
             events {
                 one_users_events_come_by_sequence_all_of_them_once,

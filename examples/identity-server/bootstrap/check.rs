@@ -7,13 +7,13 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::{
-    Bootstrap, HashString, NewUser, OperationId, OrgId, OsRandom, StaticPolicies, UserId, UserKey,
-    UserKind, UserState, Users,
+    Bootstrap, HashString, Hashes, NewUser, OperationId, OrgId, OsRandom, StaticPolicies, UserId,
+    UserKey, UserKind, UserState, Users,
     file::{File, FileUser, Org, Problem},
 };
 use crate::directory::{Directory, Scope, permissions};
 
-pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
+pub(super) fn check(file: File, hashes: &Hashes<'_>) -> Result<Bootstrap, Problem> {
     let mut organisations = Vec::new();
     let mut policies = StaticPolicies::default();
     for org in file.org {
@@ -26,7 +26,7 @@ pub(super) fn check(file: File) -> Result<Bootstrap, Problem> {
         }
         organisations.push(id);
     }
-    let users = users(file.user, &organisations)?;
+    let users = users(file.user, &organisations, hashes)?;
     let mut directory = Directory::new(organisations);
     for member in file.member {
         let user = user_id(&member.user)?;
@@ -92,7 +92,11 @@ fn answers(text: Option<&Spanned<String>>) -> Result<AnswerMode, Problem> {
     }
 }
 
-fn users(listing: Vec<FileUser>, organisations: &[OrgId]) -> Result<Vec<NewUser>, Problem> {
+fn users(
+    listing: Vec<FileUser>,
+    organisations: &[OrgId],
+    hashes: &Hashes<'_>,
+) -> Result<Vec<NewUser>, Problem> {
     let mut seen = HashSet::new();
     let mut users = Vec::new();
     for user in listing {
@@ -115,7 +119,7 @@ fn users(listing: Vec<FileUser>, organisations: &[OrgId]) -> Result<Vec<NewUser>
         }
         let hash = user
             .password_hash
-            .map(|text| hash(text, kind))
+            .map(|text| hash(text, kind, hashes))
             .transpose()?;
         let username = user
             .username
@@ -131,16 +135,27 @@ fn users(listing: Vec<FileUser>, organisations: &[OrgId]) -> Result<Vec<NewUser>
     Ok(users)
 }
 
-fn hash(text: Spanned<String>, kind: UserKind) -> Result<HashString, Problem> {
+fn hash(text: Spanned<String>, kind: UserKind, hashes: &Hashes<'_>) -> Result<HashString, Problem> {
     if kind == UserKind::Machine {
         return Err(at(&text, "a machine has no password; remove password_hash"));
     }
     let offset = text.span().start;
     let text = Zeroizing::new(text.into_inner());
-    HashString::parse(&text).map_err(|error| Problem {
+    let refused = |error: &dyn std::error::Error| Problem {
         offset,
         text: format!("password_hash is refused: {error}"),
-    })
+    };
+    let hash = HashString::parse(&text).map_err(|error| refused(&error))?;
+    if hash.cost().memory_bytes() > hashes.memory {
+        let problem = "password_hash is refused: it needs more than --hash-memory allows";
+        return Err(Problem {
+            offset,
+            text: problem.to_owned(),
+        });
+    }
+    let admitted = hashes.hasher.admits(&hash);
+    admitted.map_err(|error| refused(&error))?;
+    Ok(hash)
 }
 
 /// The organisation that applies to a token whose requests name none: the user's, or that of its

@@ -134,7 +134,7 @@ impl Engine {
         };
         loop {
             let record = person(self.load(key).await?);
-            let subject = self.subject(key, record.is_some())?;
+            let subject = self.subject(key, record.is_some()).await?;
             let mut request = AttemptRequest::new(subject.clone(), permit, limits(record.as_ref()));
             request.guessed_code = guessed_code;
             let outcome = self.store.take_attempt(&request).await;
@@ -174,9 +174,9 @@ impl Engine {
     }
 
     /// The user's own budget, or the one that stands in where there is no such user.
-    fn subject(&self, key: &UserKey, exists: bool) -> Result<Subject, Error> {
+    async fn subject(&self, key: &UserKey, exists: bool) -> Result<Subject, Error> {
         // Worked out for both, so that it takes the same time.
-        let slot = self.sham_key.slot(key).ok_or(ErrorKind::Bug)?;
+        let slot = self.sham_key.get().await?.slot(key).ok_or(ErrorKind::Bug)?;
         Ok(if exists {
             Subject::User(key.clone())
         } else {

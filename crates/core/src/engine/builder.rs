@@ -2,12 +2,15 @@
 
 use std::{io, sync::Arc};
 
-use super::{Engine, hashing::Hashing};
+use zeroize::Zeroizing;
+
+use super::{Engine, hashing::Hashing, sham::ShamKey};
 use crate::{
     clock::{Clock, SystemClock},
     code::ServiceKey,
     hash::{Argon2id, HashPoolConfig, PasswordHasher},
     hash_string::Suite,
+    id::OperationId,
     login_name::LoginNames,
     policy::{PolicyStore, StaticPolicies},
     random::{OsRandom, RandomSource},
@@ -99,8 +102,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Where login names are kept, on the database that has the users. Without it imported users
-    /// have none, and two may have one username.
+    /// Where login names are kept, on the database that has the users, and a key that all servers
+    /// share. Without it imported users have no login name, and two may have one username.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -127,8 +130,8 @@ impl EngineBuilder {
         self
     }
 
-    /// By what ids that do not exist are spread over counters that stand in for them; drawn at
-    /// random otherwise.
+    /// By what ids that do not exist are spread over counters that stand in for them. Otherwise it
+    /// is drawn at random once and kept in the [documents](Self::with_documents), if there are any.
     ///
     /// All servers on one store must have the same key, and keep it over restarts. Otherwise a
     /// guesser sees that an id has another counter on another server, and so does not exist.
@@ -154,13 +157,24 @@ impl EngineBuilder {
     /// does not fit into the pool's memory.
     pub fn build(self) -> io::Result<Engine> {
         let draw = || {
-            let mut key = [0; 32];
-            self.random.fill(&mut key).map_err(io::Error::other)?;
-            Ok::<_, io::Error>(ServiceKey::new(key))
+            let mut key = Zeroizing::new([0; 32]);
+            self.random.fill(&mut *key).map_err(io::Error::other)?;
+            Ok::<_, io::Error>(key)
+        };
+        let sham_key = match self.sham_key {
+            Some(key) => ShamKey::given(key),
+            None => {
+                let id = OperationId::random(&*self.random).map_err(io::Error::other)?;
+                ShamKey::shared(self.documents.clone(), draw()?, id)
+            }
+        };
+        let code_key = match self.code_key {
+            Some(key) => key,
+            None => ServiceKey::new(*draw()?),
         };
         Ok(Engine {
-            sham_key: self.sham_key.map_or_else(draw, Ok)?,
-            code_key: self.code_key.map_or_else(draw, Ok)?,
+            sham_key,
+            code_key,
             hashing: Hashing::start(self.hasher, self.pool, &self.clock, &self.suites)?,
             timer: match self.timer {
                 Some(timer) => timer,

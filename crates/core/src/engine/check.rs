@@ -52,7 +52,7 @@ impl Engine {
         &self,
         key: &UserKey,
         password: &Arc<Password>,
-        hash: &HashString,
+        hash: &Arc<HashString>,
         admission: &mut Admission,
     ) -> bool {
         match self.try_rehash(key, password, hash, admission).await {
@@ -68,7 +68,7 @@ impl Engine {
         &self,
         key: &UserKey,
         password: &Arc<Password>,
-        hash: &HashString,
+        hash: &Arc<HashString>,
         admission: &mut Admission,
     ) -> Result<bool, Error> {
         let replacement = self.hashing.upgrade(admission, password, hash).await?;

@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     error::{BoxError, Error, ErrorKind},
     hash::{Admission, HashCost, HashError, HashKind, HashPool, HashPoolConfig, PasswordHasher},
-    hash_string::{HashString, Suite},
+    hash_string::{HashRefusal, HashString, Suite},
     id::OrgId,
     secret::Password,
 };
@@ -102,13 +102,22 @@ impl Hashing {
         &self,
         admission: &mut Admission,
         password: &Arc<Password>,
-        verified: &HashString,
+        verified: &Arc<HashString>,
     ) -> Result<Option<HashString>, HashError> {
         if !self.pool.hasher().needs_upgrade(verified) {
             return Ok(None);
         }
-        let hash = admission.hash(HashKind::Upgrade, password);
+        let hash = admission.rehash(password, Arc::clone(verified));
         hash.await.map(Some)
+    }
+
+    /// Whether a hash from elsewhere could be compared here.
+    pub(super) fn admits(&self, hash: &HashString) -> Result<(), HashRefusal> {
+        self.pool.admits(hash).map_err(|error| match error {
+            HashError::TooLarge { .. } => HashRefusal::OutOfBounds,
+            HashError::Unsupported => HashRefusal::Unsupported,
+            _ => HashRefusal::Unreadable,
+        })
     }
 
     /// A suite that could be run, of a user of this organisation: others do not pay for it.

@@ -51,7 +51,11 @@ impl Engine {
     ) -> Result<ObjectDetails, Error> {
         let hash = match request.password {
             ImportedPassword::None => None,
-            ImportedPassword::Hash(hash) => Some(hash),
+            ImportedPassword::Hash(hash) => {
+                let admitted = self.hashing.admits(&hash);
+                admitted.map_err(ErrorKind::HashRefused)?;
+                Some(hash)
+            }
             ImportedPassword::Password(password) => Some(self.hash_of(&key, password).await?),
         };
         if let Some(names) = &self.names

@@ -1,7 +1,5 @@
 //! Codes are issued, and made again for whoever delivers them.
 
-use chrono::{SubsecRound, TimeDelta};
-
 use super::{
     Engine,
     attempt::refused,
@@ -10,15 +8,13 @@ use super::{
 };
 use crate::{
     authority::{Authorized, Permission},
-    clock::Timestamp,
     code::ResetCode,
     details::ObjectDetails,
     error::{Error, ErrorKind, Refusal, ResetRefusal},
     id::{OperationId, UserId, UserKey},
-    policy::ResetCodePolicy,
     service::{RequestReset, ResetRequested},
     status::AnswerMode,
-    store::{Change, Code, CodeChange, EventKind, Method, UserRecord, UserState, Version},
+    store::{Change, CodeChange, EventKind, Method, UserRecord, UserState, Version},
 };
 
 impl Engine {
@@ -87,11 +83,13 @@ impl Engine {
                 .map_or((Version::FIRST, 1), |user: &UserRecord| {
                     (user.version, user.epoch)
                 });
-            let expires = self.expires(&policy);
-            let issued = Code::new(code.digest(key, epoch), expires);
+            let issued = CodeChange::IssueFor {
+                digest: code.digest(key, epoch),
+                ttl: policy.ttl(),
+            };
             let event = EventKind::CodeAdded;
             let change = Change::new(key.clone(), Method::IssueCode, operation, version, event)
-                .with_code(CodeChange::Issue(issued))
+                .with_code(issued)
                 .with_editor(proof.caller().user().clone());
             if let Some(refusal) = refusal {
                 return self.refuse_reset(change, refusal).await;
@@ -137,11 +135,5 @@ impl Engine {
                 ObjectDetails::written(0, self.clock.now(), details.resource_owner)
             }
         }
-    }
-
-    fn expires(&self, policy: &ResetCodePolicy) -> Timestamp {
-        let ttl = TimeDelta::from_std(policy.ttl()).unwrap_or(TimeDelta::MAX);
-        let end = self.clock.now().checked_add_signed(ttl);
-        end.unwrap_or(Timestamp::MAX_UTC).trunc_subsecs(6)
     }
 }

@@ -58,7 +58,8 @@ impl Argon2id {
     }
 
     /// Mixes this pepper into new hashes, and verifies those with `previous` as well. A hash
-    /// without a pepper, or with the previous one, is made anew when it is next verified.
+    /// without a pepper, or with the previous one, is made anew when it is next verified, at its
+    /// own cost where that is higher.
     ///
     /// ```
     /// use portcullis_core::{Argon2Params, Argon2id, KeyId, Password, PasswordHasher, Pepper};
@@ -72,6 +73,30 @@ impl Argon2id {
     pub fn with_pepper(mut self, current: Pepper, previous: Option<Pepper>) -> Self {
         self.peppers = Peppers::new(current, previous);
         self
+    }
+
+    /// A new hash, with salt and tag of these many bytes.
+    fn make(
+        &self,
+        password: &Password,
+        cost: Argon2Params,
+        salt_bytes: usize,
+        tag_bytes: usize,
+    ) -> Result<HashString, HashError> {
+        let mut salt = vec![0; salt_bytes];
+        self.random.fill(&mut salt)?;
+        let mut tag = Zeroizing::new(vec![0; tag_bytes]);
+        let params =
+            Params::new(cost.memory_kib(), cost.passes(), cost.lanes()).map_err(refused)?;
+        let pepper = self.peppers.current();
+        let argon2 = Argon2::new(Variant::Argon2id, Version::V0x13, params)
+            .with_secret(pepper.map_or(&[][..], Pepper::secret));
+        self.compute(password, &argon2, &salt, &mut tag)?;
+        let hash = HashString::from_argon2id(cost, &salt, tag).map_err(refused)?;
+        Ok(match pepper {
+            Some(pepper) => hash.with_key(pepper.id().clone()),
+            None => hash,
+        })
     }
 
     fn compute(
@@ -106,24 +131,7 @@ impl Default for Argon2id {
 
 impl PasswordHasher for Argon2id {
     fn hash(&self, password: &Password) -> Result<HashString, HashError> {
-        let mut salt = [0; SALT_BYTES];
-        self.random.fill(&mut salt)?;
-        let mut tag = Zeroizing::new(vec![0; TAG_BYTES]);
-        let (memory, passes, lanes) = (
-            self.params.memory_kib(),
-            self.params.passes(),
-            self.params.lanes(),
-        );
-        let params = Params::new(memory, passes, lanes).map_err(refused)?;
-        let pepper = self.peppers.current();
-        let argon2 = Argon2::new(Variant::Argon2id, Version::V0x13, params)
-            .with_secret(pepper.map_or(&[][..], Pepper::secret));
-        self.compute(password, &argon2, &salt, &mut tag)?;
-        let hash = HashString::from_argon2id(self.params, &salt, tag).map_err(refused)?;
-        Ok(match pepper {
-            Some(pepper) => hash.with_key(pepper.id().clone()),
-            None => hash,
-        })
+        self.make(password, self.params, SALT_BYTES, TAG_BYTES)
     }
 
     fn verify(&self, password: &Password, hash: &HashString) -> Result<bool, HashError> {
@@ -147,20 +155,38 @@ impl PasswordHasher for Argon2id {
         Ok(tag.ct_eq(hash.tag()).into())
     }
 
+    fn admits(&self, hash: &HashString) -> Result<(), HashError> {
+        if hash.variant() == hash_string::Variant::Bcrypt {
+            return Err(HashError::Unsupported);
+        }
+        self.peppers.secret_of(hash).map(drop)
+    }
+
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         // Whatever else is verified here is weaker by construction: it needs next to no memory.
-        if hash.variant() == hash_string::Variant::Bcrypt {
+        if hash.variant() == hash_string::Variant::Bcrypt || self.peppers.are_newer_than(hash) {
             return true;
         }
-        let stored = u64::from(hash.memory_kib()) * u64::from(hash.passes());
-        let ours = self.params.work();
+        let (stored, ours) = (hash.parameters().work(), self.params.work());
         let dated = hash.variant() != hash_string::Variant::Argon2id
             || hash.version() != 0x13
             || hash.salt().len() < SALT_BYTES
             || hash.tag().len() < TAG_BYTES
-            || hash.memory_kib() < self.params.memory_kib()
-            || self.peppers.are_newer_than(hash);
+            || hash.memory_kib() < self.params.memory_kib();
         stored < ours || (stored == ours && dated)
+    }
+
+    fn rehash(&self, password: &Password, verified: &HashString) -> Result<HashString, HashError> {
+        if verified.variant() == hash_string::Variant::Bcrypt
+            || verified.parameters().work() <= self.params.work()
+        {
+            return self.hash(password);
+        }
+        // Only the pepper is new. Everything else stays at least what it was.
+        let (memory, passes) = (verified.memory_kib(), verified.passes());
+        let cost = Argon2Params::new(memory, passes, verified.lanes()).map_err(refused)?;
+        let salt = verified.salt().len().max(SALT_BYTES);
+        self.make(password, cost, salt, verified.tag().len().max(TAG_BYTES))
     }
 
     fn cost(&self) -> HashCost {

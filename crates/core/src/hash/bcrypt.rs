@@ -85,8 +85,22 @@ impl PasswordHasher for WithBcrypt {
         }
     }
 
+    fn admits(&self, hash: &HashString) -> Result<(), HashError> {
+        match hash.parameters() {
+            Suite::Bcrypt { .. } => Ok(()),
+            Suite::Argon2 { .. } => self.rest.admits(hash),
+        }
+    }
+
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         matches!(hash.parameters(), Suite::Bcrypt { .. }) || self.rest.needs_upgrade(hash)
+    }
+
+    fn rehash(&self, password: &Password, verified: &HashString) -> Result<HashString, HashError> {
+        match verified.parameters() {
+            Suite::Bcrypt { .. } => self.rest.hash(password),
+            Suite::Argon2 { .. } => self.rest.rehash(password, verified),
+        }
     }
 
     fn cost(&self) -> HashCost {

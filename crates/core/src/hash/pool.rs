@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    hash_string::HashString,
+    hash_string::{HashString, Suite},
     id::OrgId,
     metrics,
     secret::Password,
@@ -170,6 +170,31 @@ impl HashPool {
         self.admit(organisation)?.verify(kind, password, hash).await
     }
 
+    /// Whether a hash can be compared here, without comparing one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use portcullis_core::{Argon2id, HashError, HashPool, HashPoolConfig, HashString};
+    /// let config = HashPoolConfig::default().with_memory(64 * 1024 * 1024);
+    /// let pool = HashPool::start(Arc::new(Argon2id::default()), config)?;
+    /// let text = "$argon2id$v=19$m=65537,t=1,p=1$c29tZXNhbHQ$QjcIk5wH3vJiKZL5CKZ5+WsYnYTgmYHW";
+    /// let refused = pool.admits(&HashString::parse(text)?);
+    /// assert!(matches!(refused, Err(HashError::TooLarge { .. })));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::TooLarge`] when the hash asks for more than all memory there is, or as
+    /// [`PasswordHasher::admits`].
+    pub fn admits(&self, hash: &HashString) -> Result<(), HashError> {
+        let (needed, budget) = (hash.cost().memory_bytes(), self.config.memory);
+        if needed > budget {
+            return Err(HashError::TooLarge { needed, budget });
+        }
+        self.hasher.admits(hash)
+    }
+
     /// The hasher that runs here.
     #[must_use]
     pub fn hasher(&self) -> &dyn PasswordHasher {
@@ -247,6 +272,26 @@ impl Admission {
         let (cost, suite) = (hasher.cost(), hasher.suite());
         self.run(kind, cost, suite, move || hasher.hash(&password))
             .await
+    }
+
+    /// Hashes a password anew that was found right for `verified`.
+    ///
+    /// # Errors
+    ///
+    /// As [`hash`](Self::hash).
+    pub async fn rehash(
+        &mut self,
+        password: &Arc<Password>,
+        verified: Arc<HashString>,
+    ) -> Result<HashString, HashError> {
+        let (hasher, password) = (Arc::clone(&self.hasher), Arc::clone(password));
+        let (mut cost, mut suite) = (hasher.cost(), hasher.suite());
+        let of = verified.parameters();
+        if matches!(of, Suite::Argon2 { .. }) && of.work() > cost.work() {
+            (cost, suite) = (verified.cost(), verified.suite());
+        }
+        let work = move || hasher.rehash(&password, &verified);
+        self.run(HashKind::Upgrade, cost, suite, work).await
     }
 
     /// Compares a password with a hash.

@@ -1,6 +1,6 @@
 //! Sessions over a password service.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -11,26 +11,26 @@ use super::{
 };
 use crate::{
     authority::{Authorized, Permission},
-    clock::Clock,
+    clock::{Clock, Timestamp},
     details::ObjectDetails,
     error::{Error, ErrorKind, SessionRefusal},
     id::{Operation, OperationId, OrgId, UserId, UserKey},
     login_name::LoginNames,
     random::{OsRandom, RandomSource},
-    service::{CheckPassword, PasswordService},
+    service::PasswordService,
     status::AnswerMode,
     store::{DocumentStore, UserRecord, UserState, UserStore},
 };
 
 /// Sessions over a password service, in the store that has its users: they hold on every server.
 pub struct Sessions {
-    service: Arc<dyn PasswordService>,
+    pub(super) service: Arc<dyn PasswordService>,
     users: Arc<dyn UserStore>,
     pub(super) documents: Arc<dyn DocumentStore>,
     names: LoginNames,
     clock: Arc<dyn Clock>,
     random: Arc<dyn RandomSource>,
-    answers: AnswerMode,
+    pub(super) answers: AnswerMode,
 }
 
 impl Sessions {
@@ -85,32 +85,20 @@ impl Sessions {
         drawn.map_err(|error| Error::new(ErrorKind::Bug).with_source(error))
     }
 
-    /// Checks what a request asks to check, and notes it.
-    async fn check(
-        &self,
-        proof: &Authorized,
-        mut session: Stored,
-        request: CreateSession,
-    ) -> Result<Stored, Error> {
-        let now = self.clock.now();
-        if let Some(user) = request.user {
-            if session.user.as_ref().is_some_and(|before| *before != user) {
-                return Err(ErrorKind::SessionRefused(SessionRefusal::UserDiffers).into());
-            }
-            if self.answers == AnswerMode::Zitadel {
-                self.person(proof.organisation(), &user).await?;
-            }
-            session.login_name = request.login_name.or(session.login_name);
-            (session.user, session.user_checked) = (Some(user), Some(now));
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn deadline(&self, time_limit: Duration) -> Duration {
+        self.clock.elapsed().saturating_add(time_limit)
+    }
+
+    fn check_deadline(&self, deadline: Duration) -> Result<(), Error> {
+        if self.clock.elapsed() >= deadline {
+            Err(ErrorKind::Conflict.into())
+        } else {
+            Ok(())
         }
-        if let Some(password) = request.password {
-            let user = session.user.clone();
-            let user = user.ok_or(ErrorKind::SessionRefused(SessionRefusal::NoUser))?;
-            let check = CheckPassword::new(user, password);
-            let verified = self.service.check_password(proof, check).await?;
-            (session.password_checked, session.epoch) = (Some(now), Some(verified.epoch));
-        }
-        Ok(session)
     }
 
     /// Hands out a token, if it is the one that was stored: another call under the same operation may
@@ -135,7 +123,11 @@ impl Sessions {
         }
     }
 
-    async fn person(&self, organisation: &OrgId, user: &UserId) -> Result<UserRecord, Error> {
+    pub(super) async fn person(
+        &self,
+        organisation: &OrgId,
+        user: &UserId,
+    ) -> Result<UserRecord, Error> {
         let key = UserKey::new(organisation.clone(), user.clone());
         let record = self.users.load(&key).await?;
         let record = record.filter(|record| record.state != UserState::Removed);
@@ -170,29 +162,37 @@ impl SessionService for Sessions {
     async fn create_session(
         &self,
         proof: &Authorized,
-        request: CreateSession,
+        mut request: CreateSession,
     ) -> Result<SessionIssued, Error> {
         covers(proof, request.user.as_ref())?;
+        let deadline = self.deadline(request.time_limit);
         let operation = match request.operation {
             Some(operation) => operation,
             None => Operation::Fresh(self.fresh_id()?),
         };
-        let organisation = proof.organisation().clone();
-        let id = token::session_id(&organisation, operation.id());
+        let id = token::session_id(proof.organisation(), operation.id());
         let user = request.user.clone();
         if let Operation::Given(_) = operation
             && let Some(found) = self.find(proof, &id).await?
         {
             return issued_before(&found, proof, id, user.as_ref());
         }
-        let (token, lifetime) = (SessionToken::draw(&*self.random)?, request.lifetime);
-        let stored = Stored::new(proof, &token);
-        let stored = self.check(proof, stored, request).await?;
-        let written = self
-            .write(&id, operation.id(), None, &stored, lifetime)
-            .await?;
-        let details = written.ok_or(ErrorKind::Conflict)?;
-        self.issued(proof, id, token, details, user.as_ref()).await
+        let token = SessionToken::draw(&*self.random)?;
+        let mut stored = Stored::new(proof, &token);
+        let checked = self.check(proof, &stored, &mut request).await?;
+        stored.note(&checked)?;
+        loop {
+            let lifetime = request.lifetime;
+            let written = self.write(&id, operation.id(), None, &stored, lifetime);
+            if let Some(details) = written.await? {
+                return self.issued(proof, id, token, details, user.as_ref()).await;
+            }
+            self.check_deadline(deadline)?;
+            // Another call under the same operation came first, and the session has moved on.
+            if let Some(found) = self.find(proof, &id).await? {
+                return issued_before(&found, proof, id, user.as_ref());
+            }
+        }
     }
 
     async fn session_user(
@@ -210,37 +210,32 @@ impl SessionService for Sessions {
         proof: &Authorized,
         request: SetSession,
     ) -> Result<SessionIssued, Error> {
+        let deadline = self.deadline(request.add.time_limit);
         let found = self.find(proof, &request.session).await?;
-        let found = found.ok_or_else(not_found)?;
-        let user = request.add.user.as_ref().or(found.stored.user.as_ref());
-        covers(proof, user)?;
-        if let Some(Operation::Given(id)) = request.add.operation
-            && id == found.operation
-        {
-            // The first write began the session, which is another call.
-            return if found.revision > 1 {
-                Ok(found.issued_before(request.session))
-            } else {
-                Err(ErrorKind::OperationReused.into())
-            };
+        let mut found = found.ok_or_else(not_found)?;
+        if let Some(issued) = repeated(proof, &request, &found)? {
+            return Ok(issued);
         }
-        found.admits(proof, request.token.as_ref())?;
         let operation = match request.add.operation {
             Some(operation) => operation.id(),
             None => self.fresh_id()?,
         };
-        let left = match request.add.lifetime {
-            Some(lifetime) => Some(lifetime),
-            None => found.left(self.clock.now()),
-        };
-        let (token, revision) = (SessionToken::draw(&*self.random)?, found.revision);
-        let mut stored = self.check(proof, found.stored, request.add).await?;
-        stored.token = token.digest();
-        let id = request.session;
-        let written = self.write(&id, operation, Some(revision), &stored, left);
-        let details = written.await?.ok_or(ErrorKind::Conflict)?;
-        let user = stored.user;
-        self.issued(proof, id, token, details, user.as_ref()).await
+        let (id, presented, mut add) = (request.session, request.token, request.add);
+        let token = SessionToken::draw(&*self.random)?;
+        let checked = self.check(proof, &found.stored, &mut add).await?;
+        loop {
+            let (mut stored, revision) = (found.stored, Some(found.revision));
+            stored.note(&checked)?;
+            stored.token = token.digest();
+            let written = self.write(&id, operation, revision, &stored, add.lifetime);
+            if let Some(details) = written.await? {
+                let user = stored.user;
+                return self.issued(proof, id, token, details, user.as_ref()).await;
+            }
+            self.check_deadline(deadline)?;
+            found = self.find(proof, &id).await?.ok_or_else(not_found)?;
+            found.admits(proof, presented.as_ref())?;
+        }
     }
 
     async fn session(
@@ -298,6 +293,27 @@ fn issued_before(
         Ok(found.issued_before(session))
     } else {
         Err(ErrorKind::OperationReused.into())
+    }
+}
+
+/// What a call is told that came before. What comes for the first time has to be let in.
+fn repeated(
+    proof: &Authorized,
+    request: &SetSession,
+    found: &Found,
+) -> Result<Option<SessionIssued>, Error> {
+    let user = request.add.user.as_ref().or(found.stored.user.as_ref());
+    covers(proof, user)?;
+    match request.add.operation {
+        Some(Operation::Given(id)) if id == found.operation => {
+            // The first write began the session, which is another call.
+            if found.revision > 1 {
+                Ok(Some(found.issued_before(request.session.clone())))
+            } else {
+                Err(ErrorKind::OperationReused.into())
+            }
+        }
+        _ => found.admits(proof, request.token.as_ref()).map(|()| None),
     }
 }
 

@@ -93,12 +93,6 @@ impl Found {
         begun_by == (caller.user(), caller.home())
     }
 
-    /// How long it still lasts.
-    pub(super) fn left(&self, now: Timestamp) -> Option<Duration> {
-        let left = self.expires?.signed_duration_since(now).to_std();
-        Some(left.unwrap_or(Duration::ZERO))
-    }
-
     fn details(&self) -> ObjectDetails {
         let owner = self.stored.organisation.clone();
         ObjectDetails::written(self.revision, self.changed, owner)
@@ -153,6 +147,7 @@ impl Sessions {
             .map_err(|error| Error::new(ErrorKind::Bug).with_source(error))?;
         let mut write = DocumentWrite::new(key(session), operation, expected, text);
         write.ttl = lifetime;
+        write.keeps_end = lifetime.is_none();
         let outcome = self.documents.write_document(&write).await?;
         Ok(written(&outcome, &stored.organisation))
     }

@@ -1,10 +1,15 @@
 //! Mutations of a user and what they come to.
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
 use super::{
     event::EventKind,
     record::{Code, Method, UserKind, UserState, Version},
 };
 use crate::{
+    clock::Timestamp,
     details::ObjectDetails,
     hash_string::HashString,
     id::{OperationId, UserId, UserKey},
@@ -99,7 +104,7 @@ impl NewUser {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateOutcome {
-    /// The user was created.
+    /// The user was created, anew if the id was a removed user's.
     Created(ObjectDetails),
     /// A user with this key exists already and was not touched.
     Exists,
@@ -142,9 +147,41 @@ pub enum CodeChange {
     },
     /// Replaces it; older ones are void.
     Issue(Code),
+    /// The same for so long, from the moment of the commit by the store's clock.
+    IssueFor {
+        /// What [`Code::digest`] is to be.
+        digest: [u8; 32],
+        /// How long it is good.
+        ttl: Duration,
+    },
     /// Nothing.
     #[default]
     Keep,
+}
+
+impl CodeChange {
+    /// The code that is issued if the change is committed now, for stores that calculate it here.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis_core::{Clock, SystemClock, store::CodeChange};
+    /// let (now, ttl) = (SystemClock::new().now(), Duration::from_secs(3_600));
+    /// let code = CodeChange::IssueFor { digest: [7; 32], ttl }.issued(now);
+    /// assert!(code.is_some_and(|code| code.expires > now));
+    /// assert!(CodeChange::Keep.issued(now).is_none());
+    /// ```
+    #[must_use]
+    pub fn issued(&self, now: Timestamp) -> Option<Code> {
+        match self {
+            Self::Issue(code) => Some(code.clone()),
+            Self::IssueFor { digest, ttl } => {
+                let ttl = TimeDelta::from_std(*ttl).unwrap_or(TimeDelta::MAX);
+                let end = now.checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC);
+                Some(Code::new(*digest, end))
+            }
+            Self::Consume { .. } | Self::Keep => None,
+        }
+    }
 }
 
 /// A change to be committed against one version of a user.

@@ -16,6 +16,8 @@ use crate::{clock::Timestamp, error::StoreError, id::OperationId};
 named! {
     /// What a document is.
     DocumentKind {
+        /// A secret that all servers share; one that is of no use to who reads the store.
+        Key = "key",
         /// Whose login name it is.
         LoginName = "login_name",
         /// The policies of an organisation, or of the instance.
@@ -131,6 +133,8 @@ pub struct DocumentWrite {
     pub text: Option<Zeroizing<String>>,
     /// How long it stands, measured by the store's clock; for ever if none.
     pub ttl: Option<Duration>,
+    /// Whether it ends when the present document does, whatever `ttl` says.
+    pub keeps_end: bool,
 }
 
 impl DocumentWrite {
@@ -157,6 +161,7 @@ impl DocumentWrite {
             expected,
             text,
             ttl: None,
+            keeps_end: false,
         }
     }
 
@@ -177,6 +182,7 @@ impl DocumentWrite {
             expected: Some(expected),
             text: None,
             ttl: None,
+            keeps_end: false,
         }
     }
 
@@ -187,7 +193,23 @@ impl DocumentWrite {
         self
     }
 
-    /// When it ends if it is written now, for stores that calculate it here: to the microsecond,
+    /// Lets it end when the present document does. No clock is asked, so none can be wrong.
+    ///
+    /// ```
+    /// use portcullis_core::{OperationId, OsRandom, store::{DocumentKey, DocumentKind, DocumentWrite}};
+    /// let key = DocumentKey::new(DocumentKind::Session, "17");
+    /// let id = OperationId::random(&OsRandom)?;
+    /// let write = DocumentWrite::new(key, id, Some(3), "{}".to_owned()).keeping_end();
+    /// assert!(write.keeps_end);
+    /// # Ok::<_, portcullis_core::RandomError>(())
+    /// ```
+    #[must_use]
+    pub const fn keeping_end(mut self) -> Self {
+        self.keeps_end = true;
+        self
+    }
+
+    /// When it ends if it is written now over a document that ends at `present`, for stores that calculate it here: to the microsecond,
     /// and at the last moment there is where it stood for longer.
     ///
     /// ```
@@ -196,13 +218,18 @@ impl DocumentWrite {
     /// use portcullis_core::store::{DocumentKey, DocumentKind, DocumentWrite};
     /// let (key, now) = (DocumentKey::new(DocumentKind::Session, "17"), SystemClock::new().now());
     /// let write = DocumentWrite::new(key, OperationId::random(&OsRandom)?, None, "{}".to_owned());
-    /// assert_eq!(write.end(now), None);
+    /// assert_eq!(write.end(None, now), None);
     /// let minute = Duration::from_secs(60);
-    /// assert_eq!(write.with_ttl(minute).end(now), Some(now + minute));
+    /// let write = write.with_ttl(minute);
+    /// assert_eq!(write.end(None, now), Some(now + minute));
+    /// assert_eq!(write.keeping_end().end(Some(now), now), Some(now));
     /// # Ok::<_, portcullis_core::RandomError>(())
     /// ```
     #[must_use]
-    pub fn end(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn end(&self, present: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        if self.keeps_end {
+            return present;
+        }
         let ttl = TimeDelta::from_std(self.ttl?).unwrap_or(TimeDelta::MAX);
         let end = now.checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC);
         Some(end.trunc_subsecs(6))
@@ -248,6 +275,7 @@ pub enum DocumentOutcome {
 /// - A removed document is absent, and so is one whose time has come. Writing it anew expects none
 ///   and goes on with the revision after its last, as long as the store remembers that one: for
 ///   ever after a removal of a document that had no end.
+/// - A document that is written with the end of the present one ends when that would have.
 /// - A change date is never before the one before it, whatever clocks do.
 /// - The same operation again returns what it came to the first time, until another write follows or
 ///   the document ends.

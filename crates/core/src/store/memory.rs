@@ -95,10 +95,11 @@ impl UserStore for MemoryStore {
             Seen::Elsewhere => return Ok(CreateOutcome::OperationReused),
             Seen::New => {}
         }
-        if state.users.contains_key(&user.key) {
+        let before = state.users.get(&user.key);
+        if before.is_some_and(|before| before.record.state != UserState::Removed) {
             return Ok(CreateOutcome::Exists);
         }
-        let created = User::new(user, now);
+        let created = User::new(user, before, now);
         let event = created.event(user.event(), user.operation, user.editor.as_ref());
         state.outbox.push(event);
         state.users.insert(user.key.clone(), created);

@@ -113,7 +113,8 @@ named! {
         Initial = "initial",
         /// Locked; a password can still be set and the user stays locked.
         Locked = "locked",
-        /// Gone. The record stays as a tombstone, so that no sequence is used twice.
+        /// Gone. The record stays as a tombstone, so that no sequence is used twice, not even by
+        /// the next user of this id.
         Removed = "removed",
     }
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{
-    CheckPassword, ErrorKind, LockoutPolicy, PasswordHasher, PasswordService, Permission, Policies,
-    PolicyStore, Refusal, StaticPolicies, UserStore,
+    CheckPassword, Engine, EngineBuilder, ErrorKind, LockoutPolicy, MemoryStore, PasswordHasher,
+    PasswordService, Permission, Policies, PolicyStore, Refusal, StaticPolicies, UserStore,
     store::{Subject, UserState},
 };
 use proptest::prelude::{ProptestConfig, Strategy, prop_assert, proptest};
@@ -75,26 +75,37 @@ async fn a_hundred_right_logins_at_once_lock_nobody_out() {
     assert_eq!((record.failures, record.state), (0, UserState::Active));
 }
 
-/// Two servers on one store, by two services that share the key of the sham counters.
+/// Two servers on one store, by two services that are given the key of the sham counters.
 #[tokio::test]
 async fn several_servers_have_one_budget() {
-    let shared = |builder: portcullis_core::EngineBuilder| builder.with_sham_key([7; 32]);
-    let world = World::with(lockout(5), crate::world::Counting::new(8), |builder, _| {
-        shared(builder)
-    });
+    several_servers(|builder, _| builder.with_sham_key([7; 32])).await;
+}
+
+/// The same without being given any: they find it where they keep everything else.
+#[tokio::test]
+async fn several_servers_agree_on_a_key() {
+    several_servers(|builder, store| builder.with_documents(Arc::new(store.clone()))).await;
+}
+
+async fn several_servers(shared: fn(EngineBuilder, &MemoryStore) -> EngineBuilder) {
+    let world = World::new(lockout(5));
     world.person("alice", UserState::Active, true).await;
-    let other = portcullis_core::Engine::builder(Arc::clone(&world.store) as Arc<dyn UserStore>)
-        .with_policies(Arc::new(StaticPolicies::new(lockout(5))))
-        .with_hasher(Arc::clone(&world.hasher) as Arc<dyn PasswordHasher>)
-        .with_timer(Arc::new(crate::world::Still));
-    let other = shared(other).build().unwrap();
+    let server = || {
+        let builder = Engine::builder(Arc::clone(&world.store) as Arc<dyn UserStore>)
+            .with_policies(Arc::new(StaticPolicies::new(lockout(5))))
+            .with_hasher(Arc::clone(&world.hasher) as Arc<dyn PasswordHasher>)
+            .with_timer(Arc::new(crate::world::Still));
+        shared(builder, &world.memory).build().unwrap()
+    };
     for id in ["alice", "nobody"] {
         world.hasher.take();
-        for _ in 0..20 {
-            world.check(id, WRONG).await.unwrap_err();
-            let guess = CheckPassword::new(user(id), secret(WRONG));
+        // As many as are killed and started again.
+        for _ in 0..10 {
+            let guess = || CheckPassword::new(user(id), secret(WRONG));
             let proof = proof(Permission::SessionWrite, id);
-            other.check_password(&proof, guess).await.unwrap_err();
+            let service = server();
+            service.check_password(&proof, guess()).await.unwrap_err();
+            service.check_password(&proof, guess()).await.unwrap_err();
         }
         assert_eq!(world.hasher.take().1, 5, "{id}");
     }

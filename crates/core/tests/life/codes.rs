@@ -2,13 +2,15 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use portcullis_core::{
-    ErrorKind, Operation, OperationId, PasswordService, Permission, Policies, Refusal,
-    RequestReset, ResetCodePolicy, ResetRefusal, UserStore,
-    store::{EventKind, EventQuery, UserState},
+    Clock, Engine, ErrorKind, ManualClock, MemoryStore, Operation, OperationId, PasswordService,
+    Permission, Policies, Refusal, RequestReset, ResetCodePolicy, ResetRefusal, SystemClock,
+    UserStore,
+    store::{EventKind, EventQuery, NewUser, UserKind, UserState},
 };
 
-use crate::world::{Counting, NEW, RIGHT, WRONG, World, key, lockout, proof, refusal, user};
+use crate::world::{Counting, NEW, RIGHT, WRONG, World, cheap, key, lockout, proof, refusal, user};
 
 #[tokio::test]
 async fn a_code_works_once_even_where_the_user_is_locked_out() {
@@ -242,4 +244,33 @@ async fn nothing_prints_a_secret() {
     let text = format!("{pepper:?} {change:?} {:?} {answer:?}", world.service);
     assert!(!text.contains("canary") && !text.contains(&format!("{:?}", &key[..3])));
     assert!(!text.contains(answer.code.unwrap().expose()));
+}
+
+/// The store has one clock for all servers; what this one thinks makes no code live longer.
+#[tokio::test]
+async fn a_servers_clock_makes_no_code_live_longer_or_shorter() {
+    for years in [-1_i32, 10] {
+        let store = Arc::new(ManualClock::at(SystemClock::new().now()));
+        let memory = MemoryStore::with_clock(store.clone());
+        let off = store.now() + TimeDelta::days(i64::from(years) * 365);
+        let world = World::with(Policies::default(), Counting::new(8), |_, _| {
+            Engine::builder(Arc::new(memory.clone()))
+                .with_hasher(Arc::new(cheap(8)))
+                .with_clock(Arc::new(ManualClock::at(off)))
+        });
+        let alice = NewUser::new(
+            key("alice"),
+            "alice",
+            UserKind::Human,
+            OperationId::from_bytes([1; 16]),
+        );
+        memory.create(&alice).await.unwrap();
+        let code = world.code("alice").await;
+        store.advance(Duration::from_secs(3_599));
+        world.redeem("alice", &code, NEW).await.unwrap();
+        let code = world.code("alice").await;
+        store.advance(Duration::from_secs(3_600));
+        let late = world.redeem("alice", &code, RIGHT).await;
+        assert_eq!(refusal(late), Refusal::CodeInvalid, "{years} years");
+    }
 }

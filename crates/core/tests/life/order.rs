@@ -152,8 +152,16 @@ impl PasswordHasher for Named {
         self.0.verify(password, hash)
     }
 
+    fn admits(&self, hash: &HashString) -> Result<(), HashError> {
+        self.0.admits(hash)
+    }
+
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         self.0.needs_upgrade(hash)
+    }
+
+    fn rehash(&self, password: &Password, verified: &HashString) -> Result<HashString, HashError> {
+        self.0.rehash(password, verified)
     }
 
     fn cost(&self) -> HashCost {

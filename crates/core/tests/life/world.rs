@@ -81,8 +81,22 @@ impl PasswordHasher for Counting {
         self.inner.verify(password, hash)
     }
 
+    fn admits(&self, hash: &HashString) -> Result<(), HashError> {
+        self.inner.admits(hash)
+    }
+
     fn needs_upgrade(&self, hash: &HashString) -> bool {
         self.inner.needs_upgrade(hash)
+    }
+
+    fn rehash(&self, password: &Password, verified: &HashString) -> Result<HashString, HashError> {
+        if let Some(fault) = self.upgrade_fault.lock().unwrap().take() {
+            return Err(fault);
+        }
+        let hash = self.inner.rehash(password, verified)?;
+        self.hashes.fetch_add(1, SeqCst);
+        self.work.fetch_add(hash.cost().work(), SeqCst);
+        Ok(hash)
     }
 
     fn cost(&self) -> HashCost {

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_core::store::EventQuery;
+use portcullis_core::store::{
+    Change, CommitOutcome, EventKind, EventQuery, Method, UserState, Version,
+};
 use portcullis_core::{StoreErrorKind, StoreHealth, UserStore};
 use portcullis_store_postgres::{PostgresConfig, PostgresStore};
 use portcullis_testkit::servers::Postgres;
@@ -17,7 +19,7 @@ use tokio::sync::Barrier;
 
 use crate::{
     place::{Place, run},
-    users::{create, key, walk},
+    users::{assert_consistent, create, key, operation, walk},
 };
 
 const OPENERS: usize = 16;
@@ -54,7 +56,7 @@ async fn sixteen_stores_open_one_new_schema_at_once() {
     let mut raw = place.raw().await;
     let applied = count(&mut raw, "SELECT count(*) FROM migrations").await;
     let files = count(&mut raw, "SELECT count(DISTINCT version) FROM migrations").await;
-    assert_eq!((applied, files), (6, 6));
+    assert_eq!((applied, files), (8, 8));
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
                  AND (classid::bigint << 32) | objid::bigint \
                    = hashtextextended('portcullis migrates ' || current_schema(), 0)";
@@ -270,7 +272,7 @@ async fn a_standby_serves_nobody_until_it_is_promoted() {
     primary.kill().await;
     standby.promote().await;
     crate::users::commit(&store, "42").await;
-    crate::users::assert_consistent(&store, "42").await;
+    assert_consistent(&store, "42").await;
 }
 
 #[tokio::test]
@@ -295,4 +297,33 @@ async fn settings_that_lose_commits_are_told() {
     let config = PostgresConfig::new(lossy.options([("synchronous_commit", "off")]));
     let store = PostgresStore::connect_lazy(&config);
     assert!(!store.durability().await.unwrap().survives_crash());
+}
+
+/// A release that knows nothing of new identities brings nobody back.
+#[tokio::test]
+async fn what_a_release_before_calls_leaves_a_removed_user_alone() {
+    let place = Place::new().await;
+    let store = place.open().await;
+    create(&store, "42").await;
+    let event = EventKind::Removed;
+    let removal = Change::new(
+        key("42"),
+        Method::ChangeState,
+        operation(),
+        Version(1),
+        event,
+    );
+    let removal = removal.with_state(UserState::Removed);
+    let outcome = store.commit(&removal).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed(_)));
+    let mut raw = place.raw().await;
+    let call = "SELECT outcome FROM create_user('acme', '42', \
+                '\\x00000000000000000000000000000001', 'bob', 'human', 'active', NULL, false, \
+                'user.human.added', NULL, NULL)";
+    let outcome: String = sqlx::query_scalar(call).fetch_one(&mut raw).await.unwrap();
+    assert_eq!(outcome, "exists");
+    let record = store.load(&key("42")).await.unwrap().unwrap();
+    assert_eq!((record.state, record.sequence), (UserState::Removed, 2));
+    create(&store, "42").await;
+    assert_consistent(&store, "42").await;
 }

@@ -120,13 +120,14 @@ async fn a_guarded_schema_without_documents_gets_them_from_its_owner() {
     run(
         &mut raw,
         "DROP TABLE documents CASCADE; DROP FUNCTION write_document; \
-         DELETE FROM migrations WHERE version > 5",
+         DROP FUNCTION create_identity; DELETE FROM migrations WHERE version > 5",
     )
     .await;
     let owner = format!("{}_owner", place.schema);
     PostgresStore::open(&place.config_of(&owner)).await.unwrap();
     let store = PostgresStore::open(&guarded).await.unwrap();
     write_and_remove(&store, "42").await;
+    create(&store, "42").await;
 
     let public = "SELECT count(*) FROM pg_proc, aclexplode(coalesce(proacl, \
                   acldefault('f', proowner))) AS granted \

@@ -59,7 +59,10 @@ user.state = call.state or user.state
 if call.redeem then
   user.code = nil
 elseif call.issue then
-  user.code = { digest = call.issue, expires = call.expires, guesses = tonumber(call.guesses) }
+  -- For so long from now on, or until a moment that the caller names.
+  local ttl = call.ttl and number(call.ttl, 'code')
+  local expires = ttl and word(number(now, 'now') + ttl) or call.expires
+  user.code = { digest = call.issue, expires = expires, guesses = tonumber(call.guesses) }
 end
 user.version = word(number(user.version, 'version') + 1)
 for kind in call.events:gmatch('%S+') do

@@ -4,8 +4,17 @@ if record == false then
 elseif record then
   return replay(record)
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then
+local last = read(KEYS[1], 'user')
+if last and last.state ~= 'removed' then
   return { 'exists' }
+end
+-- A new identity. Of a removed one that had its id it takes up the counters and nothing else.
+local function next_of(counter)
+  return last and word(number(last[counter], counter) + 1) or '1'
+end
+if last then
+  check_user(last)
+  now = after(now, last.changed) and now or last.changed
 end
 local user = {
   username = call.username,
@@ -13,9 +22,9 @@ local user = {
   state = call.state,
   must = call.must == '1',
   since = call.hash and now,
-  version = '1',
-  sequence = '1',
-  epoch = '1',
+  version = next_of('version'),
+  sequence = next_of('sequence'),
+  epoch = next_of('epoch'),
   failures = 0,
   created = now,
   changed = now,

@@ -33,6 +33,9 @@ if not call.text then
   -- What is left of a document that had an end goes when it would have gone.
   fields[5], fields[6] = expires or '-', '-'
   redis.call('SET', KEYS[1], table.concat(fields, ' '), 'KEEPTTL')
+elseif call.keeps_end and present then
+  fields[5], fields[6] = expires, '+'
+  redis.call('SET', KEYS[1], table.concat(fields, ' ') .. call.text, 'KEEPTTL')
 elseif call.ttl then
   fields[5], fields[6] = word(number(now, 'changed') + number(call.ttl, 'document')), '+'
   redis.call('SET', KEYS[1], table.concat(fields, ' ') .. call.text, 'PX', call.keep)

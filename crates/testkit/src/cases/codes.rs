@@ -311,3 +311,33 @@ pub(crate) async fn a_code_expires_at_a_microsecond(world: &World) {
     world.commit(&change).await;
     assert_eq!(world.load(&key).await.code, Some(code));
 }
+
+pub(crate) async fn a_code_that_is_issued_for_a_time_ends_by_the_stores_clock(world: &World) {
+    let key = world.user("42").await;
+    let issue_for = |version, ttl| {
+        let change = issue(&key, Version(version), 7, Timestamp::MAX_UTC);
+        let digest = [7; 32];
+        change.with_code(CodeChange::IssueFor { digest, ttl })
+    };
+    let hour = HOUR;
+    let before = world.now().await;
+    world.commit(&issue_for(1, hour)).await;
+    let after = world.now().await;
+    let code = world.load(&key).await.code.expect("a pending code");
+    assert!(before + hour <= code.expires && code.expires <= after + hour);
+    assert_eq!((code.digest, code.guesses), ([7; 32], 0));
+    world.advance(hour / 2).await;
+    world.commit(&redeem(&key, Version(2), 7, 2)).await;
+
+    world.commit(&issue_for(3, hour)).await;
+    world.advance(hour).await;
+    let late = redeem(&key, Version(4), 7, 3);
+    world.refused(&late, CommitOutcome::CodeRejected).await;
+    world.commit(&issue_for(4, Duration::ZERO)).await;
+    let never = redeem(&key, Version(5), 7, 3);
+    world.refused(&never, CommitOutcome::CodeRejected).await;
+    world.commit(&issue_for(5, Duration::MAX)).await;
+    world.advance(20_000 * 24 * hour).await;
+    world.commit(&redeem(&key, Version(6), 7, 3)).await;
+    world.history(&key).await;
+}

@@ -9,7 +9,7 @@ use portcullis_core::{
 };
 
 use crate::{
-    build::{hash, issue, key, new_user, op, set_hash, set_hash_as, set_state, subject},
+    build::{hash, issue, key, new_user, op, set_hash, set_hash_as, subject},
     world::{World, answered},
 };
 
@@ -42,15 +42,6 @@ pub(crate) async fn an_existing_user_is_never_touched(world: &World) {
         .with_hash(hash(2), true);
     world.not_created(&other, CreateOutcome::Exists).await;
     world.history(&key).await;
-}
-
-pub(crate) async fn a_removed_user_is_not_created_again(world: &World) {
-    let key = world.user("42").await;
-    let removal = set_state(&key, Version(1), UserState::Removed);
-    world.commit(&removal).await;
-    world
-        .not_created(&new_user(&key), CreateOutcome::Exists)
-        .await;
 }
 
 pub(crate) async fn a_user_without_a_password_has_none(world: &World) {

@@ -161,3 +161,63 @@ pub(crate) async fn a_removed_user_has_nothing_to_upgrade(world: &World) {
     assert!(world.operation(&key, rehash.operation).await.is_none());
     world.not_upgraded(&applied, replayed).await;
 }
+
+/// What a change and a rehash do, each in its own order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Step {
+    ReadToChange,
+    Change,
+    ReadToRehash,
+    Rehash,
+}
+
+/// Every order of the four in which each reads before it writes.
+const ORDERS: [[Step; 4]; 6] = {
+    use Step::{Change, ReadToChange, ReadToRehash, Rehash};
+    [
+        [ReadToChange, Change, ReadToRehash, Rehash],
+        [ReadToChange, ReadToRehash, Change, Rehash],
+        [ReadToChange, ReadToRehash, Rehash, Change],
+        [ReadToRehash, ReadToChange, Change, Rehash],
+        [ReadToRehash, ReadToChange, Rehash, Change],
+        [ReadToRehash, Rehash, ReadToChange, Change],
+    ]
+};
+
+pub(crate) async fn a_change_wins_over_a_slow_rehash_in_every_order(world: &World) {
+    for (index, order) in ORDERS.into_iter().enumerate() {
+        let key = world.user(&index.to_string()).await;
+        let before = world.load(&key).await;
+        let (mut version, mut verified) = (before.version, None);
+        for step in order {
+            let now = world.load(&key).await;
+            match step {
+                Step::ReadToChange => version = now.version,
+                Step::Change => drop(world.commit(&set_hash(&key, version, 2)).await),
+                Step::ReadToRehash => verified = now.credential.hash.digest(),
+                Step::Rehash => {
+                    // Whoever read the new hash did not find the old password right.
+                    let is_old = verified == Some(hash(1).digest());
+                    let from = if is_old { 1 } else { 2 };
+                    let outcome = world.store.upgrade_hash(&upgrade(&key, from, 3)).await;
+                    let upgraded = matches!(answered(outcome), UpgradeOutcome::Upgraded(_));
+                    assert_eq!(upgraded, now.credential.hash.digest() == verified);
+                }
+            }
+        }
+        let after = world.load(&key).await;
+        let new = match order[0] {
+            // It was made anew after the change, from the new password's own hash.
+            Step::ReadToChange if order[1] == Step::Change => hash(3),
+            _ => hash(2),
+        };
+        assert_eq!(
+            after.credential.hash.digest(),
+            Some(new.digest()),
+            "{order:?}"
+        );
+        assert_eq!(after.epoch, before.epoch + 1, "{order:?}");
+        assert_eq!(after.version, before.version.next(), "{order:?}");
+        world.history(&key).await;
+    }
+}

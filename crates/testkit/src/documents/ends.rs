@@ -190,3 +190,26 @@ pub(super) async fn what_ended_long_ago_is_in_nobodys_way(world: &World) {
     assert_eq!(world.found(&lasting).await.text.as_str(), "lasting");
     assert_eq!(world.found(&late).await.text.as_str(), "late");
 }
+
+pub(super) async fn a_write_can_keep_the_end(world: &World) {
+    let (key, forever) = (session("17"), world.session("18").await);
+    world.write(&set(&key, None, "{}").with_ttl(TTL)).await;
+    let end = world.found(&key).await.expires;
+    world.advance(TTL / 2).await;
+    // Whatever it says of a time of its own.
+    for (revision, ttl) in [(1, None), (2, Some(DAY)), (3, Some(Duration::ZERO))] {
+        let mut write = set(&key, Some(revision), "kept").keeping_end();
+        write.ttl = ttl;
+        world.write(&write).await;
+        assert_eq!(world.found(&key).await.expires, end);
+    }
+    world
+        .write(&set(&forever, Some(1), "kept").keeping_end().with_ttl(TTL))
+        .await;
+    world.advance(TTL / 2 + MICROSECOND).await;
+    world.absent(&key).await;
+    assert_eq!(world.found(&forever).await.expires, None);
+    // There is no end to keep of one that has ended.
+    world.write(&set(&key, None, "anew").keeping_end()).await;
+    assert_eq!(world.found(&key).await.expires, None);
+}

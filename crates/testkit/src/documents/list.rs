@@ -38,6 +38,7 @@ macro_rules! __with_document_cases {
                 a_document_that_ended_is_written_anew,
                 a_document_that_ended_cannot_be_removed,
                 each_write_says_when_the_document_ends,
+                a_write_can_keep_the_end,
                 a_document_that_stands_for_no_time_is_absent,
                 the_longest_time_is_no_failure,
                 a_clock_set_back_does_not_set_dates_back,

@@ -62,7 +62,8 @@ const HOSTILE: [&str; 54] = [
     "NULL",
 ];
 
-const KINDS: [DocumentKind; 3] = [
+const KINDS: [DocumentKind; 4] = [
+    DocumentKind::Key,
     DocumentKind::LoginName,
     DocumentKind::Policies,
     DocumentKind::Session,

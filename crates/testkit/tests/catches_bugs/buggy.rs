@@ -42,11 +42,13 @@ pub(crate) enum Bug {
     LosesEvents,
     None,
     OneSham,
+    RemovesForGood,
     RenewsShams,
     RightClosesAll,
     SettlesTwice,
     SharesPermits,
     SkipsBetweenPages,
+    StartsOver,
     TakesAnyCursor,
     UnreadableIsError,
     UpgradesAnything,
@@ -57,6 +59,7 @@ pub(crate) enum Bug {
 #[derive(Debug, Default)]
 struct Memory {
     keys: HashSet<UserKey>,
+    anew: HashSet<UserKey>,
     codes: HashMap<UserKey, Code>,
     permits: HashMap<Subject, Vec<OperationId>>,
     abandoned: HashSet<OperationId>,
@@ -216,7 +219,15 @@ impl UserStore for Buggy {
             return Ok(CreateOutcome::Exists);
         }
         self.memory().keys.insert(user.key.clone());
+        let before = self.inner.load(&user.key).await?.map(|last| last.state);
+        let removed = before == Some(UserState::Removed);
+        if self.bug == Bug::RemovesForGood && removed {
+            return Ok(CreateOutcome::Exists);
+        }
         let outcome = self.inner.create(user).await?;
+        if removed {
+            self.memory().anew.insert(user.key.clone());
+        }
         if self.bug == Bug::Upserts && outcome == CreateOutcome::Exists {
             let (key, event) = (user.key.clone(), user.event());
             let change = Change::new(key, Method::SetPassword, user.operation, Version(0), event)
@@ -235,6 +246,7 @@ impl UserStore for Buggy {
         match self.bug {
             Bug::CodeWorksTwice => record.code = self.memory().codes.get(key).cloned(),
             Bug::DatesGoBack => record.changed = record.changed.min(self.clock.now()),
+            Bug::StartsOver if self.memory().anew.contains(key) => record.epoch = 1,
             Bug::FailuresMoveVersion => record.version.0 += u64::from(record.failures),
             Bug::UnreadableIsError => {
                 if matches!(record.credential.hash, StoredHash::Unreadable(_)) {

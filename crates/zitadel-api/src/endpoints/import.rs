@@ -1,8 +1,7 @@
 //! `ImportHumanUser`: a user who comes from elsewhere (contract section 1.5).
 
 use portcullis_core::{
-    Caller, Code, ErrorStatus, HashString, HashStringError, ImportUser, ImportedPassword,
-    Permission,
+    Caller, Error, ErrorKind, ErrorStatus, HashString, ImportUser, ImportedPassword, Permission,
 };
 use zeroize::Zeroizing;
 
@@ -70,7 +69,10 @@ impl Endpoint for ImportHumanUser {
         let password = match hash {
             Some(hash) => {
                 let hash = HashString::parse(&hash);
-                ImportedPassword::Hash(hash.map_err(|error| hash_refused(&error))?)
+                ImportedPassword::Hash(hash.map_err(|error| {
+                    let refused = ErrorKind::HashRefused((&error).into());
+                    work.refuse(&Error::new(refused))
+                })?)
             }
             None if self.password.is_empty() => ImportedPassword::None,
             None => {
@@ -90,18 +92,4 @@ impl Endpoint for ImportHumanUser {
             details: details::member(&imported.details),
         })
     }
-}
-
-/// ZITADEL's ids for the three ways in which a hash is none that will be tried (contract section 7).
-fn hash_refused(error: &HashStringError) -> ErrorStatus {
-    let (id, text) = match error {
-        HashStringError::OutOfBounds => {
-            ("CRYPT-5uV9n", "Password hash parameters are out of bounds")
-        }
-        HashStringError::UnknownAlgorithm => {
-            ("CRYPT-2xK7d", "Password hash algorithm is not supported")
-        }
-        _ => ("CRYPT-r8Qm2", "Password hash cannot be read"),
-    };
-    ErrorStatus::with_id(Code::InvalidArgument, id, text)
 }

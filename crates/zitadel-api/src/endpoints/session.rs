@@ -162,6 +162,7 @@ impl Checks {
             }
         };
         begin.operation = Some(work.operation()?);
+        begin.time_limit = work.time.for_retries();
         begin.user = match (found, &begin.login_name) {
             (None, Some(name)) => Some(find(work, name).await?),
             (found, _) => found,

@@ -75,7 +75,7 @@ impl DocumentStore for MemoryStore {
             revision: stored.map_or(1, |stored| stored.revision.saturating_add(1)),
             created: present.map_or(changed, |stored| stored.created),
             changed,
-            expires: write.end(now),
+            expires: write.end(present.and_then(|stored| stored.expires), now),
         };
         let outcome = written.outcome();
         state.documents.insert(write.key.clone(), written);

@@ -1,0 +1,93 @@
+//! What a session has checked, once, whatever becomes of writing it down.
+
+use super::{CreateSession, sessions::Sessions, stored::Stored};
+use crate::{
+    authority::Authorized,
+    clock::Timestamp,
+    error::{Error, ErrorKind, Refusal, SessionRefusal},
+    id::UserId,
+    service::CheckPassword,
+    status::AnswerMode,
+};
+
+/// Checks that were passed.
+pub(super) struct Checked {
+    at: Timestamp,
+    user: Option<UserId>,
+    login_name: Option<String>,
+    /// Whose password was right, and that user's epoch.
+    password: Option<(UserId, u64)>,
+}
+
+impl Sessions {
+    /// Checks what a request asks to check. The password is taken out of it.
+    pub(super) async fn check(
+        &self,
+        proof: &Authorized,
+        session: &Stored,
+        request: &mut CreateSession,
+    ) -> Result<Checked, Error> {
+        let at = self.now();
+        if let Some(user) = &request.user {
+            session.may_be_of(user)?;
+        }
+        let password = match request.password.take() {
+            Some(password) => {
+                let user = request.user.as_ref().or(session.user.as_ref());
+                let user = user.ok_or(ErrorKind::SessionRefused(SessionRefusal::NoUser))?;
+                let check = CheckPassword::new(user.clone(), password);
+                let verified = self.service.check_password(proof, check).await;
+                let verified = verified.map_err(|error| self.not_found(error))?;
+                Some((user.clone(), verified.epoch))
+            }
+            None => None,
+        };
+        // Whoever has a password compared has been found by it, at the price of an attempt.
+        if let (Some(user), None, AnswerMode::Zitadel) = (&request.user, &password, self.answers) {
+            self.person(proof.organisation(), user).await?;
+        }
+        Ok(Checked {
+            at,
+            user: request.user.clone(),
+            login_name: request.login_name.clone(),
+            password,
+        })
+    }
+
+    /// There is one answer to a user who is not there, with a password and without.
+    fn not_found(&self, error: Error) -> Error {
+        match (error.kind(), self.answers) {
+            (ErrorKind::Refused(Refusal::UserNotFound), AnswerMode::Zitadel) => {
+                Error::new(ErrorKind::UserNotFound).with_source(error)
+            }
+            _ => error,
+        }
+    }
+}
+
+impl Stored {
+    /// The user of a session stays.
+    fn may_be_of(&self, user: &UserId) -> Result<(), Error> {
+        if self.user.as_ref().is_some_and(|before| before != user) {
+            Err(ErrorKind::SessionRefused(SessionRefusal::UserDiffers).into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes down what was checked.
+    pub(super) fn note(&mut self, checked: &Checked) -> Result<(), Error> {
+        if let Some(user) = &checked.user {
+            self.may_be_of(user)?;
+            if let Some(name) = &checked.login_name {
+                self.login_name = Some(name.clone());
+            }
+            (self.user, self.user_checked) = (Some(user.clone()), Some(checked.at));
+        }
+        if let Some((user, epoch)) = &checked.password {
+            self.may_be_of(user)?;
+            (self.password_checked, self.epoch) = (Some(checked.at), Some(*epoch));
+        }
+        Ok(())
+    }
+}
