@@ -58,7 +58,8 @@ unsafe impl Sync for Tickets<'_> {}
 
 impl Tickets<'_> {
     fn work(&self) {
-        let (slices, lanes) = (self.plan.passes * SLICES, self.plan.lanes);
+        let slices = self.plan.passes.saturating_mul(SLICES);
+        let lanes = self.plan.lanes;
         loop {
             let ticket = self.next.fetch_add(1, Ordering::Relaxed);
             let (slice, lane) = (ticket / lanes, ticket % lanes);

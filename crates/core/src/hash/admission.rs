@@ -34,6 +34,8 @@ pub(super) struct Gate<T> {
     running: usize,
     running_work: u64,
     memory: u64,
+    /// Whether somebody wakes when the next waiting job is due, or sooner.
+    watched: bool,
     closed: bool,
 }
 
@@ -91,6 +93,7 @@ impl<T> Gate<T> {
             running: 0,
             running_work: 0,
             memory: 0,
+            watched: false,
             closed: false,
         }
     }
@@ -170,7 +173,7 @@ impl<T> Gate<T> {
     /// turn until it does: passing it would starve costly jobs. One that needs a seat is passed by
     /// those that have one, since only they can make one free.
     pub(super) fn next(&mut self, now: Duration) -> Option<Job<T>> {
-        if self.running >= self.config.workers.get() {
+        if self.is_busy() {
             return None;
         }
         let seat_free = self.seats_left() > 0;
@@ -257,9 +260,22 @@ impl<T> Gate<T> {
         Some((Refusal::Expired(self.retry_after(&organisation)), job.task))
     }
 
-    /// When the next waiting job will have waited for too long.
-    pub(super) fn next_deadline(&self) -> Option<Duration> {
-        self.lanes.values().filter_map(Lane::next_deadline).min()
+    /// When the next waiting job will have waited for too long. Whoever asks wakes then: later
+    /// jobs have later deadlines.
+    pub(super) fn watch(&mut self) -> Option<Duration> {
+        let deadline = self.lanes.values().filter_map(Lane::next_deadline).min();
+        self.watched = deadline.is_some();
+        deadline
+    }
+
+    /// Whether jobs wait and nobody would wake to turn them away.
+    pub(super) fn is_unwatched(&self) -> bool {
+        !self.watched && self.is_waiting()
+    }
+
+    /// Whether no thread will look at the queue before one has hashed.
+    pub(super) fn is_busy(&self) -> bool {
+        self.running >= self.config.workers.get()
     }
 
     /// Lets no more requests in. Those that are in may end.

@@ -31,6 +31,8 @@ pub(super) struct Workers {
     gate: Mutex<Gate<Task>>,
     /// Something may start that could not before, or there is nothing more to wait for.
     changed: Condvar,
+    /// A job waits, and nobody yet for its deadline; or there is nothing more to wait for.
+    overdue: Condvar,
     emptied: Notify,
     clock: Arc<dyn Clock>,
 }
@@ -46,18 +48,26 @@ impl Workers {
         let workers = Arc::new(Self {
             gate: Mutex::new(Gate::new(config, usual)),
             changed: Condvar::new(),
+            overdue: Condvar::new(),
             emptied: Notify::new(),
             clock,
         });
+        let mut started = workers.spawn("portcullis-deadline".to_owned(), Self::watch);
         for number in 0..config.workers.get() {
-            let own = Arc::clone(&workers);
-            let thread = thread::Builder::new().name(format!("portcullis-hash-{number}"));
-            if let Err(error) = thread.spawn(move || own.work()) {
-                workers.close();
-                return Err(error);
-            }
+            started = started
+                .and_then(|()| workers.spawn(format!("portcullis-hash-{number}"), Self::work));
+        }
+        if let Err(error) = started {
+            workers.close();
+            return Err(error);
         }
         Ok(workers)
+    }
+
+    fn spawn(self: &Arc<Self>, name: String, work: fn(&Self)) -> io::Result<()> {
+        let own = Arc::clone(self);
+        let thread = thread::Builder::new().name(name);
+        thread.spawn(move || work(&own)).map(drop)
     }
 
     /// Lets a request in, in time or at the cost of another one's place.
@@ -81,6 +91,7 @@ impl Workers {
     pub(super) fn close(&self) {
         self.lock().close();
         self.changed.notify_all();
+        self.overdue.notify_all();
     }
 
     /// Waits until nobody is in.
@@ -130,20 +141,43 @@ impl Workers {
                     // There may be room for more than one.
                     self.changed.notify_one();
                 }
+                self.have_watched(&gate);
                 return Some(job);
             }
             if gate.is_finished() {
                 return None;
             }
-            match gate.next_deadline() {
-                None => drop(
-                    self.changed
-                        .wait(gate)
-                        .unwrap_or_else(PoisonError::into_inner),
-                ),
+            self.have_watched(&gate);
+            let woken = self.changed.wait(gate);
+            drop(woken.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Sees that what waits is turned away in time. Under load somebody already waits for that, so
+    /// that this costs nothing.
+    fn have_watched(&self, gate: &Gate<Task>) {
+        if gate.is_unwatched() {
+            self.overdue.notify_one();
+        }
+    }
+
+    /// Turns away what waits for too long while all threads hash.
+    fn watch(&self) {
+        loop {
+            self.expire();
+            let mut gate = self.lock();
+            if gate.is_finished() {
+                return;
+            }
+            let deadline = gate.watch();
+            match deadline {
+                None => {
+                    let woken = self.overdue.wait(gate);
+                    drop(woken.unwrap_or_else(PoisonError::into_inner));
+                }
                 Some(deadline) => {
                     let patience = deadline.saturating_sub(self.clock.elapsed()).max(TICK);
-                    drop(self.changed.wait_timeout(gate, patience));
+                    drop(self.overdue.wait_timeout(gate, patience));
                 }
             }
         }
@@ -229,6 +263,9 @@ impl Ticket {
         let mut gate = self.workers.lock();
         let result = gate.offer(self.now(), self.id, cost, task);
         record(&gate);
+        if gate.is_busy() {
+            self.workers.have_watched(&gate);
+        }
         drop(gate);
         match result {
             Ok(()) => self.workers.changed.notify_one(),
@@ -264,6 +301,7 @@ impl Drop for Ticket {
         }
         if finished {
             self.workers.changed.notify_all();
+            self.workers.overdue.notify_all();
         } else if waiting {
             self.workers.changed.notify_one();
         }
@@ -304,5 +342,5 @@ pub(super) const SHED: [&str; 7] = [
     "too_large",
 ];
 
-/// A clock that stands still must not make a thread spin.
+/// A clock that stands still must not make the thread spin that watches it.
 const TICK: Duration = Duration::from_millis(1);

@@ -247,10 +247,9 @@ fn a_job_that_waited_for_too_long_is_dropped() {
     let ticket = world.request("a", 1);
     world.now += Duration::from_secs(3);
     let young = world.request("b", 2);
-    assert_eq!(
-        world.gate.next_deadline(),
-        Some(NOW + Duration::from_secs(5))
-    );
+    assert!(world.gate.is_unwatched());
+    assert_eq!(world.gate.watch(), Some(NOW + Duration::from_secs(5)));
+    assert!(!world.gate.is_unwatched());
     assert_eq!(world.gate.expire(world.now), None);
     world.now += Duration::from_secs(2);
     let (refusal, task) = world.gate.expire(world.now).unwrap();

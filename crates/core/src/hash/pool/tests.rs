@@ -296,6 +296,21 @@ async fn a_job_whose_deadline_passed_is_dropped_unhashed() {
 }
 
 #[tokio::test]
+async fn a_job_is_turned_away_in_time_while_all_threads_hash() {
+    let wait = Duration::from_millis(20);
+    let world = World::new(1, |config| config.with_wait(wait));
+    let filler = world.fill(1).await;
+    let late = world.send("a", "late", 1).await;
+    world.clock.advance(wait);
+    retry_after(late.await.unwrap());
+    world.hasher.allow(1);
+    for answer in filler {
+        assert!(answer.await.unwrap().unwrap());
+    }
+    assert!(world.hasher.started().is_empty());
+}
+
+#[tokio::test]
 async fn a_request_keeps_its_seat_until_its_commit_is_done() {
     let world = World::new(1, |config| config.with_queue(1).with_commits(0));
     let (organisation, password) = (
