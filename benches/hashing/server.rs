@@ -107,7 +107,8 @@ async fn run(params: Argon2Params, directory: Option<String>) {
     let api = ZitadelApi::new(Arc::new(engine), Arc::new(App), Arc::new(App)).routes();
     let router = Router::new().route("/healthz", get(|| async { "ok" }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    writeln!(stdout(), "{}", listener.local_addr().unwrap()).unwrap();
+    let mut out = stdout();
+    writeln!(out, "{}", listener.local_addr().unwrap()).unwrap();
     axum::serve(listener, router.merge(api)).await.unwrap();
 }
 

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{sync::watch, task::JoinSet, time::sleep};
@@ -202,10 +202,22 @@ async fn is_applied(server: &Server, write: &Write) -> bool {
     let path = format!("/portcullis/v1/operations/{ORG}/{user}/{operation}");
     let authorization = format!("Bearer {ADMIN}");
     let headers = [("authorization", authorization.as_str())];
-    let reply = get(server.address, &path, &headers).await;
-    assert_eq!(reply.status, 200, "{}", reply.text());
-    reply.json()["state"] == "applied"
+    let asked = Instant::now();
+    loop {
+        let reply = get(server.address, &path, &headers).await;
+        // A store that waits for replicas does not vouch for what they do not have yet.
+        if reply.json()["code"] == UNKNOWN && asked.elapsed() < REPLICATES {
+            continue;
+        }
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        return reply.json()["state"] == "applied";
+    }
 }
+
+/// The code of an outcome that is unknown.
+const UNKNOWN: u64 = 2;
+/// Within this time the replicas of a store that was killed have caught up.
+const REPLICATES: Duration = Duration::from_secs(30);
 
 /// What became of the writes of a load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
