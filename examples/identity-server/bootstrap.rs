@@ -24,6 +24,8 @@ pub(crate) struct Bootstrap {
     pub(crate) policies: StaticPolicies,
     pub(crate) directory: Directory,
     pub(crate) answers: AnswerMode,
+    /// What reset codes are made from, if it is to be the same on several servers.
+    pub(crate) code_key: Option<Zeroizing<[u8; 32]>>,
 }
 
 /// What can be compared here.

@@ -89,13 +89,16 @@ async fn assemble(options: ServeOptions) -> Result<Server, BoxError> {
     let start = bootstrap.policies;
     let policies = StoredPolicies::new(Arc::clone(&documents), start, Arc::clone(&clock));
     let (policies, answers) = (Arc::new(policies), bootstrap.answers);
-    let engine = Engine::builder(Arc::clone(&users))
+    let builder = Engine::builder(Arc::clone(&users))
         .with_documents(Arc::clone(&documents))
         .with_policies(policies.clone())
         .with_hasher(hasher)
         .with_pool(pool)
-        .with_answers(answers)
-        .build()?;
+        .with_answers(answers);
+    let engine = match bootstrap.code_key {
+        Some(key) => builder.with_code_key(*key).build()?,
+        None => builder.build()?,
+    };
     let (engine, directory) = (Arc::new(engine), Arc::new(bootstrap.directory));
     let sessions = Sessions::new(engine.clone(), users, documents, clock).with_answers(answers);
     let api = ZitadelApi::new(engine.clone(), directory.clone(), directory)

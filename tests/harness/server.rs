@@ -32,7 +32,8 @@ pub fn example(name: &str) -> PathBuf {
         .and_then(Path::parent)
         .expect("target/<profile>");
     let mut build = std::process::Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "-p", "portcullis-examples"]);
+    // The same selection as that of the tests, or every dependency would be built twice.
+    build.args(["build", "--quiet", "--workspace", "--all-features"]);
     build.args(["--example", name]);
     build
         .arg("--target-dir")

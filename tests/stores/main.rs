@@ -25,6 +25,7 @@ macro_rules! on_stores {
 
 mod bad_starts;
 mod choice;
+mod codes;
 mod crowd;
 mod example;
 mod floods;

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, str::FromStr};
 
 use portcullis_core::{AnswerMode, Caller, Policies};
+use sha2::{Digest, Sha256};
 use toml::Spanned;
 use zeroize::Zeroizing;
 
@@ -67,6 +68,7 @@ pub(super) fn check(file: File, hashes: &Hashes<'_>) -> Result<Bootstrap, Proble
         policies,
         directory,
         answers: answers(file.instance.answers.as_ref())?,
+        code_key: file.instance.secret.map(code_key).transpose()?,
     })
 }
 
@@ -91,6 +93,21 @@ fn answers(text: Option<&Spanned<String>>) -> Result<AnswerMode, Problem> {
         Some((text, _)) => Err(at(text, "answers is zitadel or uniform")),
     }
 }
+
+/// The key of reset codes, from a secret that all servers on one store are given.
+fn code_key(secret: Spanned<String>) -> Result<Zeroizing<[u8; 32]>, Problem> {
+    if secret.get_ref().len() < LEAST_SECRET {
+        let text = "a secret has at least 32 characters; `openssl rand -hex 32` makes one";
+        return Err(at(&secret, text));
+    }
+    let secret = Zeroizing::new(secret.into_inner());
+    let digest = Sha256::new()
+        .chain_update(b"portcullis reset codes\0")
+        .chain_update(secret.as_bytes());
+    Ok(Zeroizing::new(digest.finalize().into()))
+}
+
+const LEAST_SECRET: usize = 32;
 
 fn users(
     listing: Vec<FileUser>,

@@ -42,6 +42,7 @@ pub(super) struct Org {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Instance {
     pub(super) answers: Option<Spanned<String>>,
+    pub(super) secret: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
