@@ -2,7 +2,13 @@
 //!
 //! Messages are fixed texts: no error repeats input, a hash or a connection string.
 
+mod refusal;
+mod store;
+
 use std::{error::Error as StdError, fmt, time::Duration};
+
+pub use refusal::{PolicyRefusal, Refusal, ResetRefusal, SessionRefusal, StateRefusal};
+pub use store::{StoreError, StoreErrorKind};
 
 use crate::{
     hash_string::HashRefusal,
@@ -89,116 +95,6 @@ pub enum ErrorKind {
     UserNotFound,
     /// The user has not been initialised yet. Not applied.
     UserNotInitialised,
-}
-
-/// Why a policy is not written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PolicyRefusal {
-    /// The organisation has one of its own already.
-    Exists,
-    /// The organisation has none of its own that could be changed.
-    NotFound,
-    /// The organisation has none of its own that could be reset.
-    NotFoundToReset,
-    /// It says so already.
-    Unchanged,
-}
-
-/// Why a session is not used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SessionRefusal {
-    /// A password is to be checked, and nobody has said whose.
-    NoUser,
-    /// There is none, or it has ended.
-    NotFound,
-    /// The token is not the session's.
-    TokenInvalid,
-    /// It is another user's session already.
-    UserDiffers,
-}
-
-/// Why a password or code was not accepted.
-///
-/// Outside, most of this is nobody's business: see [`AnswerMode`](crate::AnswerMode).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The code is not the pending one, or void.
-    CodeInvalid,
-    /// The stored hash cannot be read: neither a match nor a mismatch.
-    HashUnreadable,
-    /// The password had to be changed and was not, until it became void.
-    InitialPasswordVoid,
-    /// The user is locked, or has too many failures behind it.
-    Locked {
-        /// Settled failures.
-        failures: u32,
-    },
-    /// The user was locked after its password had been found right.
-    LockedMeanwhile,
-    /// No password is set.
-    PasswordNotSet,
-    /// No password is set that could be changed.
-    PasswordNotSetToChange,
-    /// The user is deactivated.
-    UserInactive,
-    /// No such human in this organisation; machines and removed users included.
-    UserNotFound,
-    /// The user has not been initialised yet.
-    UserNotInitialised,
-    /// The password is wrong.
-    WrongPassword {
-        /// Settled failures, this one included.
-        failures: u32,
-    },
-}
-
-impl Refusal {
-    /// The label in logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CodeInvalid => "code_invalid",
-            Self::HashUnreadable => "hash_unreadable",
-            Self::InitialPasswordVoid => "initial_password_void",
-            Self::Locked { .. } | Self::LockedMeanwhile => "locked",
-            Self::PasswordNotSet | Self::PasswordNotSetToChange => "password_not_set",
-            Self::UserInactive => "user_inactive",
-            Self::UserNotFound => "user_not_found",
-            Self::UserNotInitialised => "user_not_initialised",
-            Self::WrongPassword { .. } => "wrong_password",
-        }
-    }
-}
-
-/// Why no reset code is issued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ResetRefusal {
-    /// No such human in this organisation; machines and removed users included.
-    UserNotFound,
-    /// The user has not been initialised yet.
-    UserNotInitialised,
-}
-
-/// Why a user's state stays what it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StateRefusal {
-    /// It is inactive already.
-    AlreadyInactive,
-    /// Only active and initial users can be locked.
-    NotActive,
-    /// It is not inactive.
-    NotInactive,
-    /// It is not locked.
-    NotLocked,
-    /// It has not been initialised yet.
-    NotInitialised,
-    /// There is no such user, or it was removed.
-    UserNotFound,
 }
 
 impl Error {
@@ -337,87 +233,12 @@ impl StdError for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        let kind = match error.kind {
+        let kind = match error.kind() {
             StoreErrorKind::Corrupt | StoreErrorKind::Internal => ErrorKind::Bug,
             StoreErrorKind::Misuse => ErrorKind::Misuse,
             StoreErrorKind::OutcomeUnknown => ErrorKind::OutcomeUnknown,
             StoreErrorKind::Unavailable => ErrorKind::Unavailable,
         };
         Self::new(kind).with_source(error)
-    }
-}
-
-/// What a store reports when it cannot answer. Refusals are outcomes, not errors.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", kind.text())]
-pub struct StoreError {
-    kind: StoreErrorKind,
-    source: Option<BoxError>,
-}
-
-/// The kinds of [`StoreError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StoreErrorKind {
-    /// A stored record cannot be read, other than its hash string. Not applied.
-    Corrupt,
-    /// The store refused for a reason that a retry will not mend. Not applied.
-    Internal,
-    /// An argument that no caller of this library can produce lawfully. Not applied.
-    Misuse,
-    /// The commit was sent and its answer was lost. May be applied.
-    OutcomeUnknown,
-    /// The store cannot be reached or is busy. Not applied; safe to retry.
-    Unavailable,
-}
-
-impl StoreErrorKind {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Corrupt => "a stored record cannot be read",
-            Self::Internal => "the store failed",
-            Self::Misuse => "the store was used wrongly",
-            Self::OutcomeUnknown => "the store did not confirm the commit",
-            Self::Unavailable => "the store cannot be reached",
-        }
-    }
-}
-
-impl StoreError {
-    /// An error of this kind without a cause.
-    ///
-    /// ```
-    /// use portcullis_core::{StoreError, StoreErrorKind};
-    /// assert!(StoreError::new(StoreErrorKind::Unavailable).is_retryable());
-    /// assert!(!StoreError::new(StoreErrorKind::Corrupt).is_retryable());
-    /// ```
-    #[must_use]
-    pub fn new(kind: StoreErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-
-    /// Keeps what caused it.
-    ///
-    /// ```
-    /// use portcullis_core::{StoreError, StoreErrorKind};
-    /// let error = StoreError::new(StoreErrorKind::Internal).with_source("disk gone");
-    /// assert_eq!(error.to_string(), "the store failed");
-    /// ```
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// What happened.
-    #[must_use]
-    pub const fn kind(&self) -> StoreErrorKind {
-        self.kind
-    }
-
-    /// Whether nothing was written and the same call can succeed later.
-    #[must_use]
-    pub const fn is_retryable(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Unavailable)
     }
 }
