@@ -25,10 +25,8 @@ pub(super) struct Gate<T> {
     config: HashPoolConfig,
     pace: Pace,
     lanes: BTreeMap<OrgId, Lane<T>>,
-    /// Organisations with a waiting job, the one that was served last at the end.
+    /// Organisations with a waiting job, the one whose turn it is first.
     turns: VecDeque<OrgId>,
-    /// The share of work that an organisation has had which always had something waiting.
-    served: u64,
     tickets: HashMap<u64, Ticket>,
     last_ticket: u64,
     queued: usize,
@@ -88,7 +86,6 @@ impl<T> Gate<T> {
             pace: Pace::new(&config, usual),
             lanes: BTreeMap::new(),
             turns: VecDeque::new(),
-            served: 0,
             tickets: HashMap::new(),
             last_ticket: 0,
             queued: 0,
@@ -165,8 +162,6 @@ impl<T> Gate<T> {
             lane.push_first(job);
         }
         if !self.turns.contains(&organisation) {
-            let served = self.served;
-            self.lane(&organisation).begin_turns(served);
             self.turns.push_back(organisation);
         }
         Ok(())
@@ -174,31 +169,28 @@ impl<T> Gate<T> {
 
     /// Starts the next job, if there is one that may start now.
     ///
-    /// It is one of the organisation that will have had the least once the job is done, counted in
-    /// work and not in jobs: costly hashes of one do not slow the others' (self-clocked fair
-    /// queueing, S. J. Golestani, 1994). Among equals they take turns. A job that does not fit into
-    /// the memory that is left keeps its turn until it does: passing it would starve costly jobs.
-    /// One that needs a seat is passed by those that have one, since only they can make one free.
+    /// Organisations take turns. A job that does not fit into the memory that is left keeps its
+    /// turn until it does: passing it would starve costly jobs. One that needs a seat is passed by
+    /// those that have one, since only they can make one free.
     pub(super) fn next(&mut self, now: Duration) -> Option<Job<T>> {
         if self.is_busy() {
             return None;
         }
         let seat_free = self.seats_left() > 0;
-        let turns = self.turns.iter().enumerate();
-        let startable = turns.filter_map(|(turn, organisation)| {
-            let lane = self.lanes.get(organisation)?;
-            let cost = lane.peek(seat_free)?.cost;
-            Some((lane.had_with(cost), turn, cost))
-        });
-        let (share, turn, cost) = startable.min_by_key(|(share, turn, _)| (*share, *turn))?;
+        let (turn, cost) = self
+            .turns
+            .iter()
+            .enumerate()
+            .find_map(|(turn, organisation)| {
+                let job = self.lanes.get(organisation)?.peek(seat_free)?;
+                Some((turn, job.cost))
+            })?;
         if cost.memory_bytes() > self.config.memory.saturating_sub(self.memory) {
             return None;
         }
         let organisation = self.turns.remove(turn)?;
         let lane = self.lanes.get_mut(&organisation)?;
         let (job, needs_seat) = lane.take(seat_free)?;
-        lane.get(share);
-        self.served = self.served.max(share);
         if needs_seat {
             lane.seated += 1;
             self.seated += 1;

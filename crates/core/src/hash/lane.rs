@@ -24,8 +24,6 @@ pub(super) struct Lane<T> {
     /// Further jobs of requests that have a seat.
     further: VecDeque<Job<T>>,
     further_work: u64,
-    /// What it has had, or could have had, as a share of the work of the system.
-    had: u64,
     /// Requests whose first hash has started and whose commit is not done.
     pub(super) seated: usize,
 }
@@ -38,7 +36,6 @@ impl<T> Lane<T> {
             first_work: 0,
             further: VecDeque::new(),
             further_work: 0,
-            had: 0,
             seated: 0,
         }
     }
@@ -88,21 +85,6 @@ impl<T> Lane<T> {
     pub(super) fn push_further(&mut self, job: Job<T>) {
         self.further_work = self.further_work.saturating_add(job.cost.work());
         self.further.push_back(job);
-    }
-
-    /// It begins to wait, and cannot claim what it did not ask for so far.
-    pub(super) fn begin_turns(&mut self, served: u64) {
-        self.had = self.had.max(served);
-    }
-
-    /// What it will have had once a job of this cost is done.
-    pub(super) const fn had_with(&self, cost: HashCost) -> u64 {
-        self.had.saturating_add(cost.work())
-    }
-
-    /// It gets this share.
-    pub(super) const fn get(&mut self, share: u64) {
-        self.had = share;
     }
 
     /// The job that is next here. What was begun is ended first, so that its seat becomes free.

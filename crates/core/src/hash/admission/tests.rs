@@ -344,52 +344,6 @@ fn once_closed_only_those_that_are_in_go_on() {
 }
 
 #[test]
-fn a_turn_is_as_long_as_its_work() {
-    let mut world = World::new(1, 1_000, 100);
-    let mut tickets = HashMap::new();
-    for (name, (organisation, mebibytes)) in (0..)
-        .zip(std::iter::repeat_n(("costly", 10), 4).chain(std::iter::repeat_n(("cheap", 1), 40)))
-    {
-        let ticket = world.admit(organisation);
-        world.offer(ticket, mebibytes, name);
-        tickets.insert(name, (ticket, mebibytes));
-    }
-    let (mut costly, mut cheap) = (0, 0);
-    while let Some(name) = world.start() {
-        let (ticket, mebibytes) = tickets[&name];
-        if mebibytes == 10 {
-            costly += 1;
-            assert!((9 * costly..=10 * costly).contains(&cheap), "{cheap}");
-        } else {
-            cheap += 1;
-        }
-        world.end(ticket, mebibytes);
-    }
-    assert_eq!((costly, cheap), (4, 40));
-}
-
-#[test]
-fn who_asked_for_nothing_has_saved_nothing() {
-    let mut world = World::new(1, 1_000, 100);
-    let mut tickets: HashMap<u32, u64> = (0..20)
-        .map(|name| (name, world.request("a", name)))
-        .collect();
-    for name in 0..10 {
-        assert_eq!(world.start(), Some(name));
-        world.end(tickets[&name], 1);
-    }
-    tickets.extend((20..30).map(|name| (name, world.request("b", name))));
-    let order: Vec<_> = (0..6)
-        .map(|_| {
-            let name = world.start().unwrap();
-            world.end(tickets[&name], 1);
-            name
-        })
-        .collect();
-    assert_eq!(order, [10, 20, 11, 21, 12, 22]);
-}
-
-#[test]
 fn beside_a_flood_a_request_waits_for_one_other_start_at_most() {
     for workers in 1..4 {
         let mut world = World::new(workers, 8, 1_000);
