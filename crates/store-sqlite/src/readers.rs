@@ -21,6 +21,8 @@ struct Shared {
     places: Semaphore,
     most: u32,
     idle: Mutex<Vec<SqliteConnection>>,
+    /// Whoever closes second waits for the first.
+    closing: tokio::sync::Mutex<()>,
 }
 
 impl Readers {
@@ -33,6 +35,7 @@ impl Readers {
             places: Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)),
             most,
             idle: Mutex::new(vec![first]),
+            closing: tokio::sync::Mutex::default(),
         })))
     }
 
@@ -55,6 +58,7 @@ impl Readers {
 
     /// Waits for running calls, then closes every connection.
     pub(crate) async fn close(&self) {
+        let _closing = self.0.closing.lock().await;
         if let Ok(places) = self.0.places.acquire_many(self.0.most).await {
             places.forget();
             self.0.places.close();

@@ -96,11 +96,12 @@ fn answers(text: Option<&Spanned<String>>) -> Result<AnswerMode, Problem> {
 
 /// The key of reset codes, from a secret that all servers on one store are given.
 fn code_key(secret: Spanned<String>) -> Result<Zeroizing<[u8; 32]>, Problem> {
-    if secret.get_ref().len() < LEAST_SECRET {
-        let text = "a secret has at least 32 characters; `openssl rand -hex 32` makes one";
-        return Err(at(&secret, text));
-    }
+    let offset = secret.span().start;
     let secret = Zeroizing::new(secret.into_inner());
+    if secret.chars().count() < LEAST_SECRET {
+        let text = "a secret has at least 32 characters; `openssl rand -hex 32` makes one".into();
+        return Err(Problem { offset, text });
+    }
     let digest = Sha256::new()
         .chain_update(b"portcullis reset codes\0")
         .chain_update(secret.as_bytes());

@@ -69,7 +69,8 @@ impl Guess {
         }
         if self.door == Door::Rest {
             let reply = try_send_raw(address, &self.call.rest_bytes()).await?;
-            let refused = reply.status >= 300 && reply.status != 429;
+            // A server that is busy says so of any id, and is not the budget.
+            let refused = reply.status >= 300 && ![429, 503, 504].contains(&reply.status);
             return Some(Answer {
                 verified: reply.status < 300,
                 refusal: refused.then(|| format!("{} {}", reply.status, reply.text())),

@@ -176,7 +176,8 @@ impl Engine {
     /// The user's own budget, or the one that stands in where there is no such user.
     async fn subject(&self, key: &UserKey, exists: bool) -> Result<Subject, Error> {
         // Worked out for both, so that it takes the same time.
-        let slot = self.sham_key.get().await?.slot(key).ok_or(ErrorKind::Bug)?;
+        let sham_key = self.sham_key.get().await.map_err(uncounted)?;
+        let slot = sham_key.slot(key).ok_or(ErrorKind::Bug)?;
         Ok(if exists {
             Subject::User(key.clone())
         } else {

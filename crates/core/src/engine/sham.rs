@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     code::ServiceKey,
     derived::hexadecimal,
-    error::{Error, StoreError, StoreErrorKind},
+    error::{StoreError, StoreErrorKind},
     id::OperationId,
     store::{DocumentKey, DocumentKind, DocumentOutcome, DocumentStore, DocumentWrite},
 };
@@ -55,9 +55,14 @@ impl ShamKey {
         }
     }
 
-    /// The key. The store is asked once.
-    pub(super) async fn get(&self) -> Result<&ServiceKey, Error> {
-        Ok(self.key.get_or_try_init(|| self.agree()).await?)
+    /// The key. The store is asked until it has answered once: by each call, as none has to wait for
+    /// the failures of others.
+    pub(super) async fn get(&self) -> Result<&ServiceKey, StoreError> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
+        let key = self.agree().await?;
+        Ok(self.key.get_or_init(|| async { key }).await)
     }
 
     async fn agree(&self) -> Result<ServiceKey, StoreError> {

@@ -61,8 +61,11 @@ impl Engine {
         };
         let released = async {
             match self.store.load(key).await? {
-                Some(record) => names.release(key, &record.username).await,
-                None => Ok(()),
+                // One that was created anew keeps its name.
+                Some(record) if record.state == UserState::Removed => {
+                    names.release(key, &record.username).await
+                }
+                Some(_) | None => Ok(()),
             }
         };
         if let Err(error) = released.await {

@@ -191,6 +191,10 @@ impl Workers {
                 return;
             };
             record(&gate);
+            if gate.is_waiting() {
+                // It stood before what may start now.
+                self.changed.notify_one();
+            }
             drop(gate);
             task(Turn::Refused(shed(refusal)));
         }

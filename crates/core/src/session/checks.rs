@@ -75,18 +75,22 @@ impl Stored {
         }
     }
 
-    /// Writes down what was checked.
+    /// Writes down what was checked, unless a later check, or one of a newer password, was written
+    /// down meanwhile.
     pub(super) fn note(&mut self, checked: &Checked) -> Result<(), Error> {
         if let Some(user) = &checked.user {
             self.may_be_of(user)?;
             if let Some(name) = &checked.login_name {
                 self.login_name = Some(name.clone());
             }
-            (self.user, self.user_checked) = (Some(user.clone()), Some(checked.at));
+            self.user = Some(user.clone());
+            self.user_checked = self.user_checked.max(Some(checked.at));
         }
         if let Some((user, epoch)) = &checked.password {
             self.may_be_of(user)?;
-            (self.password_checked, self.epoch) = (Some(checked.at), Some(*epoch));
+            if (self.epoch, self.password_checked) < (Some(*epoch), Some(checked.at)) {
+                (self.password_checked, self.epoch) = (Some(checked.at), Some(*epoch));
+            }
         }
         Ok(())
     }

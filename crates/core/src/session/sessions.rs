@@ -223,6 +223,7 @@ impl SessionService for Sessions {
         let (id, presented, mut add) = (request.session, request.token, request.add);
         let token = SessionToken::draw(&*self.random)?;
         let checked = self.check(proof, &found.stored, &mut add).await?;
+        let user = found.stored.user.clone();
         loop {
             let (mut stored, revision) = (found.stored, Some(found.revision));
             stored.note(&checked)?;
@@ -235,6 +236,10 @@ impl SessionService for Sessions {
             self.check_deadline(deadline)?;
             found = self.find(proof, &id).await?.ok_or_else(not_found)?;
             found.admits(proof, presented.as_ref())?;
+            if add.user.is_none() && found.stored.user != user {
+                // Nobody was asked whether this caller may write for the user it has now.
+                return Err(ErrorKind::Conflict.into());
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 
+use base64ct::{Base64Unpadded, Encoding};
 use portcullis_core::{
     Argon2Params, Argon2id, Caller, Engine, ErrorKind, HashPoolConfig, HashRefusal, HashString,
     ImportUser, ImportedPassword, KeyId, OrgId, PasswordHasher, PasswordService, Pepper,
@@ -58,6 +59,33 @@ async fn a_new_pepper_reaches_a_costlier_hash_at_its_own_cost() {
             assert_eq!(stored.key_id(), Some(&KeyId::new(b"b").unwrap()));
             assert_eq!(stored.suite(), hash.suite(), "not one part of it is less");
             assert!(parts(&stored) >= parts(&hash), "salt and tag");
+        }
+    }
+}
+
+/// A hash of the right password, as another program made it.
+fn foreign(salt: &[u8], tag: &mut [u8]) -> HashString {
+    use portcullis_argon2::{Arena, Argon2, Params, Variant, Version};
+    let params = Params::new(64, 1, 1).unwrap();
+    let argon2 = Argon2::new(Variant::Argon2id, Version::V0x13, params);
+    argon2
+        .hash_into(&mut Arena::new(), RIGHT.as_bytes(), salt, tag)
+        .unwrap();
+    let [salt, tag] = [salt, &*tag].map(Base64Unpadded::encode_string);
+    HashString::parse(&format!("$argon2id$v=19$m=64,t=1,p=1${salt}${tag}")).unwrap()
+}
+
+#[tokio::test]
+async fn a_new_pepper_shortens_neither_salt_nor_tag() {
+    for (salt, tag) in [(24, 48), (8, 16), (24, 16), (8, 48)] {
+        let hash = foreign(&vec![7; salt], &mut vec![0; tag]);
+        let own = cheap(16).with_pepper(pepper(b"b"), None);
+        let (rehashed, stored) = after_login(&hash, own).await;
+        assert!(rehashed);
+        let usual = parts(&cheap(16).hash(&secret(RIGHT)).unwrap());
+        let (before, after) = (parts(&hash), parts(&stored));
+        for part in 0..2 {
+            assert_eq!(after[part], before[part].max(usual[part]), "{salt} {tag}");
         }
     }
 }
