@@ -200,7 +200,7 @@ async fn a_race_that_is_lost_for_ever_is_aborted_before_the_deadline() {
     store.overtake_commits();
     let engine = Engine::builder(Arc::new(store.clone())).with_hasher(rig::cheap());
     let (engine, admin) = (Arc::new(engine.build().unwrap()), Arc::new(rig::OneAdmin));
-    let deadline = Duration::from_millis(1_500);
+    let deadline = Duration::from_secs(1);
     let limits = Limits::default().with_default_deadline(deadline);
     let api = ZitadelApi::new(engine, admin.clone(), admin).with_limits(limits);
     let server = InProcess::serve(api.router()).await;

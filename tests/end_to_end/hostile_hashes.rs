@@ -76,13 +76,15 @@ fn are_refused_at_import_by_line() {
     assert_eq!(hostile().len(), 24);
     let directory = tempfile::TempDir::new().unwrap();
     // What a start costs that ends at another mistake in the same place.
+    let other = tempfile::TempDir::new().unwrap();
     std::fs::write(
-        directory.path().join("bootstrap.toml"),
+        other.path().join("bootstrap.toml"),
         BOOTSTRAP.replacen("kind = \"human\"", "kind = \"robot\"", 1),
     )
     .unwrap();
-    let (plain, error) = start(directory.path());
-    let plain_cpu = cheapest(directory.path(), &plain);
+    let (plain, error) = start(other.path());
+    let plain_cpu = cheapest(other.path(), &plain);
+    let mut plain_memory = plain.rusage.maxrss;
     assert!(error.contains("human or machine"), "{error}");
     for hash in hostile() {
         let entry = format!("username = \"alice\"\npassword_hash = {hash:?}");
@@ -99,7 +101,11 @@ fn are_refused_at_import_by_line() {
         let cpu = cheapest(directory.path(), &refused);
         let beyond = cpu.saturating_sub(plain_cpu);
         assert!(beyond <= Duration::from_millis(50), "{hash}: {beyond:?}");
-        let memory = refused.rusage.maxrss.saturating_sub(plain.rusage.maxrss);
+        if refused.rusage.maxrss > plain_memory {
+            // What this process has used counts as its child's, and other tests run in it.
+            plain_memory = start(other.path()).0.rusage.maxrss;
+        }
+        let memory = refused.rusage.maxrss.saturating_sub(plain_memory);
         assert!(memory <= 16 << 20, "{hash}: {memory} bytes");
         assert!(
             error.contains(&format!("bootstrap.toml:{line}: password_hash")),
