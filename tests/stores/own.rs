@@ -94,6 +94,7 @@ impl Own {
             Self::Redis(redis) => redis.start_again().await,
             Self::Sentinel(sentinel) => {
                 tokio::join!(sentinel.start_again(0), sentinel.start_again(1));
+                sentinel.wait_until_replicated().await;
                 sentinel.primary().await;
             }
         }

@@ -114,6 +114,18 @@ impl RedisSentinel {
         blocking(move || wait_until("the sentinels failed over", || this.all_say(node))).await;
     }
 
+    /// Waits until one of the two servers of data follows the other, so that a write that waits for
+    /// a replica can succeed.
+    ///
+    /// # Panics
+    ///
+    /// When neither does for a long time.
+    pub async fn wait_until_replicated(&self) {
+        let this = self.clone();
+        let follows = move || this.data.iter().any(Node::follows);
+        blocking(move || wait_until("a replica follows", follows)).await;
+    }
+
     /// What `redis-cli` prints for a command to one of the two servers of data.
     ///
     /// # Panics
