@@ -122,7 +122,7 @@ impl RedisSentinel {
     /// When neither does for a long time.
     pub async fn wait_until_replicated(&self) {
         let this = self.clone();
-        let follows = move || this.data.iter().any(Node::follows);
+        let follows = move || this.data.iter().any(|node| node.follows());
         blocking(move || wait_until("a replica follows", follows)).await;
     }
 
