@@ -195,23 +195,23 @@ async fn row_18_a_panic_is_an_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_race_that_is_lost_for_ever_is_aborted_before_the_deadline() {
-    let store = FaultyStore::new(Arc::new(MemoryStore::new()));
-    rig::create(&store, "42").await;
-    store.overtake_commits();
-    let engine = Engine::builder(Arc::new(store.clone())).with_hasher(rig::cheap());
-    let (engine, admin) = (Arc::new(engine.build().unwrap()), Arc::new(rig::OneAdmin));
-    let deadline = Duration::from_secs(1);
-    let limits = Limits::default().with_default_deadline(deadline);
-    let api = ZitadelApi::new(engine, admin.clone(), admin).with_limits(limits);
-    let server = InProcess::serve(api.router()).await;
     for door in Door::ALL {
+        // Of its own, as each race leaves many events behind.
+        let store = FaultyStore::new(Arc::new(MemoryStore::new()));
+        rig::create(&store, "42").await;
+        store.overtake_commits();
+        let engine = Engine::builder(Arc::new(store.clone())).with_hasher(rig::cheap());
+        let (engine, admin) = (Arc::new(engine.build().unwrap()), Arc::new(rig::OneAdmin));
+        let limits = Limits::default().with_default_deadline(Duration::from_secs(1));
+        let api = ZitadelApi::new(engine, admin.clone(), admin).with_limits(limits);
+        let server = InProcess::serve(api.router()).await;
         let answer = Ask::new("42", ADMIN).through(door, server.address).await;
         assert!(answer.is_refused(door, 10), "{door:?}: {answer:?}");
         let operation = answer.operation.unwrap().parse().unwrap();
         let applied = store.operation(&user_key("42"), operation).await.unwrap();
         assert!(applied.is_none(), "{door:?}: aborted means not applied");
+        assert!(store.calls() > 100, "{door:?}: it did race");
     }
-    assert!(events(&store).await > 1 + Door::ALL.len(), "it did race");
 }
 
 #[tokio::test(flavor = "multi_thread")]
