@@ -4,7 +4,7 @@
 //! cargo bench -p portcullis-benches --bench hash [-- --quick] [--report] [--all]
 //! ```
 //!
-//! It takes about ten minutes, with `--quick` about two. `--report` writes
+//! It takes several minutes, with `--quick` about two. `--report` writes
 //! `benches/report/`: tables and pictures. `--all` adds the first recommendation of RFC 9106, which
 //! takes 2 GiB for each hash. It exits with 1 if a bar is missed.
 #![expect(clippy::unwrap_used, reason = "a bench reports by panicking")]

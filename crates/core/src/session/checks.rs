@@ -95,3 +95,49 @@ impl Stored {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::token::SessionToken, *};
+    use crate::{
+        authority::{Caller, Permission},
+        danger,
+        id::OrgId,
+        random::OsRandom,
+    };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(seconds, 0).unwrap()
+    }
+
+    fn checked(seconds: i64, epoch: u64) -> Checked {
+        let user = UserId::new("alice").unwrap();
+        Checked {
+            at: at(seconds),
+            user: Some(user.clone()),
+            login_name: None,
+            password: Some((user, epoch)),
+        }
+    }
+
+    #[test]
+    fn an_older_check_takes_the_place_of_no_newer_one() {
+        let (admin, acme) = (UserId::new("admin").unwrap(), OrgId::new("acme").unwrap());
+        let caller = Caller::new(admin, None);
+        let proof = danger::assume(caller, acme, Permission::SessionWrite, "");
+        let token = SessionToken::draw(&OsRandom).unwrap();
+        let mut stored = Stored::new(&proof, &token);
+        for (seconds, epoch, written) in [
+            (20, 2, (20, 2)),
+            (10, 2, (20, 2)),
+            (30, 1, (20, 2)),
+            (25, 2, (25, 2)),
+            (5, 3, (5, 3)),
+        ] {
+            stored.note(&checked(seconds, epoch)).unwrap();
+            let (checked, epoch) = (stored.password_checked.unwrap(), stored.epoch.unwrap());
+            assert_eq!((checked, epoch), (at(written.0), written.1));
+        }
+        assert_eq!(stored.user_checked, Some(at(30)));
+    }
+}

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use portcullis_core::{
     AnswerMode, Authorized, Caller, Clock, CreateSession, Error, ErrorKind, HashString,
     ManualClock, MemoryStore, Operation, OperationId, OrgId, PasswordHasher, Permission, Policies,
-    SessionIssued, SessionRefusal, SessionService, Sessions, SetSession, StoreError, UserKey,
-    UserStore, danger,
+    SessionIssued, SessionRefusal, SessionService, Sessions, SetSession, StoreError, UserId,
+    UserKey, UserStore, danger,
     store::{
         Document, DocumentKey, DocumentOutcome, DocumentStore, DocumentWrite, NewUser, UserKind,
         UserState,
@@ -43,7 +43,8 @@ impl DocumentStore for Documents {
         let next = self.rivals.lock().unwrap().pop_front();
         let rival = self.rival.lock().unwrap().clone();
         if let (Some(next), Some(rival)) = (next, rival) {
-            rival.set_session(&proof(), next).await.unwrap();
+            let named = next.add.user.as_ref().map_or("", UserId::as_str);
+            rival.set_session(&about(named), next).await.unwrap();
         }
         self.calls.lock().unwrap().push("write");
         self.inner.write_document(write).await
@@ -262,6 +263,18 @@ async fn a_race_is_lost_when_the_time_is_up() {
     add.time_limit = Duration::ZERO;
     let set = SetSession::new(issued.session, None, add);
     let refused = rig.sessions.set_session(&about("alice"), set).await;
+    assert_eq!(*refused.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn nobody_writes_for_a_user_whom_a_rival_named() {
+    let (rig, issued) = raced(0).await;
+    let session = issued.session.as_str();
+    let rival = SetSession::new(session, None, checks("alice", RIGHT));
+    rig.rivals.lock().unwrap().push_back(rival);
+    // Whoever let this call in was asked about nobody.
+    let set = SetSession::new(session, None, CreateSession::default());
+    let refused = rig.sessions.set_session(&proof(), set).await;
     assert_eq!(*refused.unwrap_err().kind(), ErrorKind::Conflict);
 }
 
